@@ -1,0 +1,1 @@
+"""Cartwheel: a provider-agnostic serverless framework."""
