@@ -1,0 +1,386 @@
+"""What an application declares: routes, tasks, consumers, schedules, collections and workflows.
+
+A service is a module-level `Service` that decorators fill; an `App` puts services and workflows
+together and checks the whole. Nothing here runs anything: a `Dispatcher` serves an App over an
+adapter's ports.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import typing
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import BaseModel
+
+from cartwheel.context import Context, Principal
+from cartwheel.http._permission import Permission
+from cartwheel.ports import Collection, ConfigurationError, DomainError, Event, Index, Message
+from cartwheel.unit import OUTBOX_INDEX
+from cartwheel.workflow import RetryPolicy, Task
+
+if TYPE_CHECKING:
+    from cartwheel.workflow import WorkflowDefinition
+
+In = TypeVar("In", bound=BaseModel)
+Out = TypeVar("Out", bound=BaseModel)
+RouteHandler = TypeVar("RouteHandler", bound=Callable[..., object])
+
+Authenticator = Callable[[Context, str], Principal]
+"""Turns a bearer token into who asks; raises Unauthenticated."""
+
+_PATH = re.compile(r"^(/|(/([a-z0-9_.-]+|\{[a-z_]+\}))+)$")
+_NAME = re.compile(r"^[a-z][a-z0-9_]*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Is one row of the route table."""
+
+    service: str
+    method: str
+    path: str
+    handler: Callable[..., object]
+    permission: Permission
+    status: int
+    """The status of a success whose handler returns a model rather than a Response."""
+    body: type[BaseModel] | None
+    query: type[BaseModel] | None
+    output: type[BaseModel] | None
+    path_params: tuple[str, ...]
+    idempotent: bool
+    """Whether the route demands an Idempotency-Key."""
+    errors: tuple[type[DomainError], ...]
+    summary: str
+
+    @property
+    def name(self) -> str:
+        """Give the route's unique name, `orders.checkout`."""
+        return f"{self.service}.{self.handler.__name__}"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Says how a consumer's failures are treated: tries in all, and seconds before the next."""
+
+    attempts: int = 5
+    delay: int = 2
+    """Seconds after the first failure; doubled after each further one, at most `longest`."""
+    longest: int = 300
+
+    def after(self, failures: int) -> int:
+        """Give the seconds to wait after so many failures (1 or more)."""
+        return min(self.longest, self.delay << (failures - 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """Is a function that gets every event of a type."""
+
+    name: str
+    event: str
+    handler: Callable[[Context, Event], None]
+    delivery: Delivery
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """Is the function that works a queue off."""
+
+    name: str
+    queue: str
+    handler: Callable[[Context, Message], None]
+    delivery: Delivery
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Is a function that runs every so many seconds; ticks missed while down are one tick."""
+
+    name: str
+    seconds: int
+    handler: Callable[[Context], None]
+
+
+@dataclass(slots=True)
+class Service:
+    """Collects what one service declares; its name prefixes its tasks, consumers and schedules."""
+
+    name: str
+    collections: list[Collection] = field(default_factory=list)
+    routes: list[Route] = field(default_factory=list)
+    tasks: list[Task[BaseModel, BaseModel]] = field(default_factory=list)
+    subscriptions: list[Subscription] = field(default_factory=list)
+    consumers: list[Consumer] = field(default_factory=list)
+    schedules: list[Schedule] = field(default_factory=list)
+
+    def collection(self, name: str, *indexes: Index) -> Collection:
+        """Declare a collection of rows; every collection can hold an outbox."""
+        collection = Collection(name, (*indexes, OUTBOX_INDEX))
+        self.collections.append(collection)
+        return collection
+
+    def route(
+        self,
+        method: str,
+        path: str,
+        *,
+        permission: Permission,
+        status: int = 200,
+        idempotent: bool = False,
+        errors: Iterable[type[DomainError]] = (),
+    ) -> Callable[[RouteHandler], RouteHandler]:
+        """Declare the route `method path`; the docstring's first line is its summary.
+
+        The handler takes `ctx` and, by name, what it needs: `body` and `query` (pydantic models,
+        read strictly) and the parameters of the path (strings). It returns a model, None or a
+        `Response`.
+        """
+
+        def declare(handler: RouteHandler) -> RouteHandler:
+            self.routes.append(
+                _route(
+                    self.name,
+                    method,
+                    path,
+                    handler,
+                    permission=permission,
+                    status=status,
+                    idempotent=idempotent,
+                    errors=errors,
+                )
+            )
+            return handler
+
+        return declare
+
+    def task(
+        self,
+        *,
+        errors: Iterable[type[DomainError]] = (),
+        retry: RetryPolicy | None = None,
+        timeout: int | None = None,
+    ) -> Callable[[Callable[[Context, In], Out]], Task[In, Out]]:
+        """Declare a task that workflows call; `timeout` is in seconds per try.
+
+        `errors` are those that say the task did nothing; everything else it raises means that
+        nobody knows. The task must have one effect per `ctx.key`.
+        """
+
+        def declare(handler: Callable[[Context, In], Out]) -> Task[In, Out]:
+            input_model, output_model = _task_models(handler)
+            task: Task[In, Out] = Task(
+                name=f"{self.name}.{handler.__name__}",
+                handler=handler,
+                input_model=input_model,
+                output_model=output_model,
+                errors=tuple(error.code for error in errors),
+                retry=retry,
+                timeout=timeout,
+            )
+            self.tasks.append(typing.cast("Task[BaseModel, BaseModel]", task))
+            return task
+
+        return declare
+
+    def on(
+        self, event: str, *, delivery: Delivery | None = None
+    ) -> Callable[[Callable[[Context, Event], None]], Callable[[Context, Event], None]]:
+        """Subscribe a function to all events of a type."""
+
+        def declare(handler: Callable[[Context, Event], None]) -> Callable[[Context, Event], None]:
+            name = f"{self.name}.{handler.__name__}"
+            self.subscriptions.append(Subscription(name, event, handler, delivery or Delivery()))
+            return handler
+
+        return declare
+
+    def consume(
+        self, queue: str, *, delivery: Delivery | None = None
+    ) -> Callable[[Callable[[Context, Message], None]], Callable[[Context, Message], None]]:
+        """Make a function the consumer of a queue."""
+
+        def declare(
+            handler: Callable[[Context, Message], None],
+        ) -> Callable[[Context, Message], None]:
+            name = f"{self.name}.{handler.__name__}"
+            self.consumers.append(Consumer(name, queue, handler, delivery or Delivery()))
+            return handler
+
+        return declare
+
+    def every(
+        self, seconds: int
+    ) -> Callable[[Callable[[Context], None]], Callable[[Context], None]]:
+        """Run a function every so many seconds."""
+
+        def declare(handler: Callable[[Context], None]) -> Callable[[Context], None]:
+            self.schedules.append(Schedule(f"{self.name}.{handler.__name__}", seconds, handler))
+            return handler
+
+        return declare
+
+
+class App:
+    """Is a whole application, checked: services, workflows, and how callers authenticate."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        services: Iterable[Service],
+        workflows: Iterable[WorkflowDefinition] = (),
+        authenticate: Authenticator | None = None,
+        title: str = "",
+        version: str = "1",
+    ) -> None:
+        self.name = name
+        self.title = title or name
+        self.version = version
+        self.services = tuple(services)
+        self.authenticate = authenticate
+        self.workflows = _by_name("workflow", workflows)
+        self.collections = _by_name("collection", self._all("collections", Collection))
+        self.tasks = _by_name("task", self._all("tasks", Task))
+        self.routes: tuple[Route, ...] = tuple(self._all("routes", Route))
+        self.subscriptions = _by_name("subscription", self._all("subscriptions", Subscription))
+        self.consumers = _by_name("consumer", self._all("consumers", Consumer))
+        self.schedules = _by_name("schedule", self._all("schedules", Schedule))
+        self.queues = {consumer.queue: consumer for consumer in self.consumers.values()}
+        self._check()
+
+    T = TypeVar("T")
+
+    def _all(self, what: str, type: type[T]) -> list[T]:
+        return [item for service in self.services for item in getattr(service, what)]
+
+    def subscribers(self, event_type: str) -> tuple[Subscription, ...]:
+        """Give the subscriptions to an event type."""
+        return tuple(s for s in self.subscriptions.values() if s.event == event_type)
+
+    def _check(self) -> None:
+        problems: list[str] = []
+        _by_name("service", self.services)
+        for name in (self.name, *(service.name for service in self.services)):
+            if not _NAME.match(name):
+                problems.append(f"'{name}' is no name: lower case letters, digits and underscores")
+        seen: dict[tuple[str, str], str] = {}
+        for route in self.routes:
+            shape = (route.method, re.sub(r"\{[a-z_]+\}", "{}", route.path))
+            if shape in seen:
+                problems.append(
+                    f"{route.method} {route.path} is declared by {seen[shape]} and {route.name}"
+                )
+            seen[shape] = route.name
+            if route.permission.authenticated and self.authenticate is None:
+                problems.append(
+                    f"{route.method} {route.path} needs '{route.permission.name}', but the App has "
+                    "no authenticate="
+                )
+        if len(self.queues) != len(self.consumers):
+            problems.append("a queue has two consumers; use a topic to reach several functions")
+        for workflow in self.workflows.values():
+            missing = sorted(set(workflow.ir.tasks) - set(self.tasks))
+            if missing:
+                problems.append(
+                    f"workflow '{workflow.name}' calls {', '.join(missing)}, which no service here "
+                    f"declares; services: {', '.join(service.name for service in self.services)}"
+                )
+        if problems:
+            raise ConfigurationError(f"app '{self.name}': " + "; ".join(problems))
+
+
+N = TypeVar("N", bound="_Named")
+
+
+class _Named(typing.Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+def _by_name(what: str, items: Iterable[N]) -> dict[str, N]:
+    named: dict[str, N] = {}
+    for item in items:
+        if item.name in named:
+            raise ConfigurationError(f"two {what}s are named '{item.name}'; rename one of them")
+        named[item.name] = item
+    return named
+
+
+def _route(
+    service: str,
+    method: str,
+    path: str,
+    handler: Callable[..., object],
+    *,
+    permission: Permission,
+    status: int,
+    idempotent: bool,
+    errors: Iterable[type[DomainError]],
+) -> Route:
+    where = f"route {method} {path} ({handler.__module__}.{handler.__qualname__})"
+    if not _PATH.match(path):
+        raise ConfigurationError(f"{where}: the path is not /words/{{parameters}} in lower case")
+    if method not in {"GET", "POST", "PUT", "PATCH", "DELETE"}:
+        raise ConfigurationError(f"{where}: there is no method '{method}'")
+    hints = typing.get_type_hints(handler)
+    in_path = tuple(re.findall(r"\{([a-z_]+)\}", path))
+    named = [name for name in inspect.signature(handler).parameters if name != "ctx"]
+    unknown = [name for name in named if name not in {"body", "query", *in_path}]
+    unused = [name for name in in_path if name not in named]
+    if unknown or unused:
+        raise ConfigurationError(
+            f"{where}: the handler takes {', '.join(named) or 'nothing'} besides ctx; it may take "
+            f"body, query and must take {', '.join(in_path) or 'no path parameter'}"
+        )
+    return Route(
+        service=service,
+        method=method,
+        path=path,
+        handler=handler,
+        permission=permission,
+        status=status,
+        body=_model(where, hints, "body"),
+        query=_model(where, hints, "query"),
+        output=hints.get("return") if _is_model(hints.get("return")) else None,
+        path_params=in_path,
+        idempotent=idempotent,
+        errors=tuple(errors),
+        summary=_first_line(handler, where),
+    )
+
+
+def _is_model(hint: object) -> bool:
+    return isinstance(hint, type) and issubclass(hint, BaseModel)
+
+
+def _model(where: str, hints: dict[str, object], name: str) -> type[BaseModel] | None:
+    hint = hints.get(name)
+    if hint is None:
+        return None
+    if not (isinstance(hint, type) and issubclass(hint, BaseModel)):
+        raise ConfigurationError(f"{where}: '{name}' must be annotated with a pydantic model")
+    return hint
+
+
+def _first_line(handler: Callable[..., object], where: str) -> str:
+    text = inspect.getdoc(handler)
+    if not text:
+        raise ConfigurationError(f"{where}: give the handler a docstring, it is the API's summary")
+    return text.splitlines()[0]
+
+
+def _task_models(handler: Callable[[Context, In], Out]) -> tuple[type[In], type[Out]]:
+    where = f"task {handler.__module__}.{handler.__qualname__}"
+    hints = typing.get_type_hints(handler)
+    names = list(inspect.signature(handler).parameters)
+    models = [hints.get(name) for name in names[1:2]] + [hints.get("return")]
+    if len(names) != 2 or not all(_is_model(model) for model in models):
+        raise ConfigurationError(
+            f"{where}: a task is `def name(ctx: Context, cmd: InputModel) -> OutputModel` with "
+            "pydantic models"
+        )
+    return typing.cast("type[In]", models[0]), typing.cast("type[Out]", models[1])

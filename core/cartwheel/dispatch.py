@@ -1,0 +1,139 @@
+"""The one way from an adapter into an application's functions.
+
+An adapter turns what its platform hands it into one of these calls: a request, a task, an event or
+message for a consumer, a schedule's tick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from pydantic import BaseModel, ValidationError
+
+from cartwheel.app import App, Consumer, Delivery, Subscription
+from cartwheel.context import Context
+from cartwheel.log import Log
+from cartwheel.ports import (
+    ConfigurationError,
+    DomainError,
+    Event,
+    JsonObject,
+    Message,
+    Ports,
+    Unavailable,
+)
+from cartwheel.unit import sweep_outbox
+from cartwheel.workflow import Err, Error, Ok, Outcome
+
+if TYPE_CHECKING:
+    from cartwheel.http import Request, Response
+
+SWEEP_SECONDS = 30
+"""How often outboxes are swept for events that a crash left behind."""
+SWEEPER = "cartwheel.sweep_outbox"
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Is a schedule as adapters see it, the framework's own included."""
+
+    name: str
+    seconds: int
+
+
+class Dispatcher:
+    """Serves an application over an adapter's ports; safe to call from several threads."""
+
+    def __init__(self, app: App, ports: Ports, log: Log) -> None:
+        self.app = app
+        self.ports = ports
+        self.log = log
+        self._collections = tuple(app.collections)
+        self._gateway: Callable[[Request], Response] | None = None
+
+    def http(self, request: Request) -> Response:
+        """Answer a request; whatever happens the answer is a response."""
+        gateway = self._gateway
+        if gateway is None:
+            from cartwheel.http import Gateway
+
+            gateway = self._gateway = Gateway(self.app, self.ports, self.log)
+        return gateway(request)
+
+    def task(self, name: str, key: str, run_id: str, input: JsonObject) -> Outcome:
+        """Run a task for a workflow; whatever happens the answer is an outcome."""
+        task = self.app.tasks.get(name)
+        if task is None:
+            message = f"there is no task '{name}'; there are: {', '.join(sorted(self.app.tasks))}"
+            return Err(Error("Unexpected", message))
+        context = Context(self.ports, self.log, run_id, key, run_id)
+        try:
+            result = task.handler(context, task.input_model.model_validate(input))
+            return Ok(cast("BaseModel", result).model_dump(mode="json"))
+        except DomainError as refusal:
+            if refusal.code in task.errors:
+                return Err(Error(refusal.code, refusal.message, refusal.details))
+            return self._unexpected(name, key, refusal)
+        except Unavailable as error:
+            return Err(Error("Unavailable", str(error), retryable=True))
+        except ValidationError as error:
+            return self._unexpected(name, key, error)
+        except Exception as error:  # noqa: BLE001  # any bug in a task is the outcome Unexpected
+            return self._unexpected(name, key, error)
+
+    def _unexpected(self, name: str, key: str, error: Exception) -> Err:
+        self.log.failure("task failed", error, task=name, key=key)
+        return Err(Error("Unexpected", f"{type(error).__name__} in task {name}"))
+
+    def consumers_of(self, event: Event) -> tuple[str, ...]:
+        """Give the names of the subscriptions that get an event."""
+        return tuple(subscription.name for subscription in self.app.subscribers(event.type))
+
+    def consumer_of(self, queue: str) -> str:
+        """Give the name of a queue's consumer; raises ConfigurationError when there is none."""
+        consumer = self.app.queues.get(queue)
+        if consumer is None:
+            raise ConfigurationError(
+                f"queue '{queue}' has no consumer; there are: "
+                f"{', '.join(sorted(self.app.queues)) or 'none'}"
+            )
+        return consumer.name
+
+    def delivery(self, consumer: str) -> Delivery:
+        """Give how a consumer's failures are treated."""
+        return self._consumer(consumer).delivery
+
+    def deliver(self, consumer: str, item: Event | Message) -> None:
+        """Hand an event or message to a consumer; raises what the consumer raises."""
+        target = self._consumer(consumer)
+        context = Context(self.ports, self.log, item.id, f"{consumer}:{item.id}")
+        if isinstance(target, Subscription):
+            if not isinstance(item, Event):
+                raise TypeError(f"{consumer} takes events, not messages")
+            target.handler(context, item)
+        else:
+            if not isinstance(item, Message):
+                raise TypeError(f"{consumer} takes messages, not events")
+            target.handler(context, item)
+
+    def _consumer(self, name: str) -> Subscription | Consumer:
+        found = self.app.subscriptions.get(name) or self.app.consumers.get(name)
+        if found is None:
+            raise ConfigurationError(f"there is no consumer '{name}' in app '{self.app.name}'")
+        return found
+
+    @property
+    def ticks(self) -> tuple[Tick, ...]:
+        """List the schedules that the adapter has to call."""
+        declared = [Tick(s.name, s.seconds) for s in self.app.schedules.values()]
+        return (*declared, Tick(SWEEPER, SWEEP_SECONDS))
+
+    def tick(self, name: str) -> None:
+        """Run a schedule once; raises what it raises."""
+        if name == SWEEPER:
+            sweep_outbox(self.ports, self._collections)
+            return
+        schedule = self.app.schedules[name]
+        schedule.handler(Context(self.ports, self.log, name, name))

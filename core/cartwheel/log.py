@@ -1,0 +1,62 @@
+"""Structured logs: one call is one line of JSON, and a Secret never shows."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Callable
+
+from cartwheel.ports import Clock, rfc3339
+
+Sink = Callable[[str], None]
+
+
+def to_stderr(line: str) -> None:
+    """Write a log line to standard error in one write, so that threads don't mix lines."""
+    sys.stderr.write(line + "\n")
+
+
+def discard(line: str) -> None:
+    """Drop a log line; for tests that look at something else."""
+
+
+class Log:
+    """Writes one JSON line a call: time, level, event and the bound and given fields."""
+
+    __slots__ = ("_clock", "_fields", "_sink")
+
+    def __init__(self, clock: Clock, sink: Sink, fields: dict[str, object] | None = None) -> None:
+        self._clock = clock
+        self._sink = sink
+        self._fields = fields or {}
+
+    def bind(self, **fields: object) -> Log:
+        """Make a log that adds these fields to every line."""
+        return Log(self._clock, self._sink, {**self._fields, **fields})
+
+    def info(self, event: str, **fields: object) -> None:
+        """Say what happened."""
+        self._write("info", event, fields)
+
+    def warning(self, event: str, **fields: object) -> None:
+        """Say what somebody may want to look at."""
+        self._write("warning", event, fields)
+
+    def failure(self, event: str, error: BaseException, **fields: object) -> None:
+        """Say what went wrong, with the exception and its stack on the same line."""
+        fields["error"] = f"{type(error).__name__}: {error}"
+        fields["stack"] = "".join(traceback.format_exception(error))
+        self._write("error", event, fields)
+
+    def _write(self, level: str, event: str, fields: dict[str, object]) -> None:
+        if self._sink is discard:
+            return
+        line = {
+            "at": rfc3339(self._clock.now()),
+            "level": level,
+            "event": event,
+            **self._fields,
+            **fields,
+        }
+        self._sink(json.dumps(line, default=str, separators=(",", ":")))

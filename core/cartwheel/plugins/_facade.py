@@ -1,0 +1,140 @@
+"""The typed facade over pluggy: adapters are found by entry point and loaded by name."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, cast
+
+import pluggy
+
+from cartwheel.plugins import _spec
+from cartwheel.plugins._spec import PROJECT, AdapterInfo
+from cartwheel.ports import ConfigurationError
+
+if TYPE_CHECKING:
+    from cartwheel.app import App
+    from cartwheel.host import Host, HostOptions
+
+GROUP = "cartwheel.adapters"
+
+
+class AdapterError(ConfigurationError):
+    """Says that an adapter can't be used, why, and what to do."""
+
+
+class Adapter:
+    """Is one loaded adapter, with a plugin manager of its own so that none disturbs another."""
+
+    def __init__(self, name: str, plugin: object) -> None:
+        self.name = name
+        self._manager = pluggy.PluginManager(PROJECT)
+        self._manager.add_hookspecs(_spec)
+        try:
+            self._manager.register(plugin, name)
+            self._manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            raise AdapterError(f"adapter '{name}' does not fit: {error}") from error
+        missing = [
+            hook
+            for hook in ("cartwheel_adapter_info", "cartwheel_open_host")
+            if not getattr(self._manager.hook, hook).get_hookimpls()
+        ]
+        if missing:
+            raise AdapterError(
+                f"adapter '{name}' implements no {' and no '.join(missing)}; "
+                "see cartwheel.plugins for their signatures"
+            )
+
+    @property
+    def info(self) -> AdapterInfo:
+        """Describe the adapter."""
+        return cast("AdapterInfo", self._manager.hook.cartwheel_adapter_info())
+
+    def missing(self) -> tuple[str, ...]:
+        """Name the imports that the adapter requires and that are not installed."""
+        return tuple(name for name in self.info.requires if not _importable(name))
+
+    def open(self, app: App, options: HostOptions) -> Host:
+        """Open the application on this adapter; raises AdapterError when something is missing."""
+        missing = self.missing()
+        if missing:
+            raise AdapterError(
+                f"adapter '{self.name}' needs {', '.join(missing)}: "
+                f"pip install {self.info.install or ' '.join(missing)}"
+            )
+        return cast("Host", self._manager.hook.cartwheel_open_host(app=app, options=options))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Is an adapter as it was found: loaded, or with the reason why it can't be."""
+
+    name: str
+    distribution: str
+    adapter: Adapter | None
+    error: str | None
+
+
+def _importable(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def adapter_names(points: Iterable[EntryPoint] | None = None) -> tuple[str, ...]:
+    """Name the adapters that are installed, without loading any."""
+    return tuple(sorted({point.name for point in _points(points)}))
+
+
+def load_adapter(name: str, points: Iterable[EntryPoint] | None = None) -> Adapter:
+    """Load one adapter by name; the others are not touched.
+
+    Raises AdapterError with what exists, or why this one can't be loaded.
+    """
+    found = [point for point in _points(points) if point.name == name]
+    if not found:
+        listed = ", ".join(adapter_names(points)) or "none"
+        raise AdapterError(f"there is no adapter '{name}'; installed: {listed}")
+    if len({point.value for point in found}) > 1:
+        owners = ", ".join(_distribution(point) for point in found)
+        raise AdapterError(f"adapter '{name}' is provided twice, by {owners}; uninstall one")
+    return _load(found[0])
+
+
+def _load(point: EntryPoint) -> Adapter:
+    try:
+        plugin = point.load()
+    except AdapterError:
+        raise
+    except Exception as error:
+        raise AdapterError(
+            f"adapter '{point.name}' of {_distribution(point)} can't be loaded: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    return Adapter(point.name, plugin)
+
+
+def find_adapters(points: Iterable[EntryPoint] | None = None) -> tuple[Found, ...]:
+    """Load all adapters for a listing; a broken one is listed with its error."""
+    found: list[Found] = []
+    for point in sorted(_points(points), key=lambda point: point.name):
+        try:
+            adapter = _load(point)
+            adapter.info  # noqa: B018  # an adapter that can't describe itself is listed as broken
+        except Exception as error:  # noqa: BLE001  # a third party's code: anything may happen
+            found.append(Found(point.name, _distribution(point), None, str(error)))
+        else:
+            found.append(Found(point.name, _distribution(point), adapter, None))
+    return tuple(found)
+
+
+def _points(points: Iterable[EntryPoint] | None) -> tuple[EntryPoint, ...]:
+    return tuple(entry_points(group=GROUP) if points is None else points)
+
+
+def _distribution(point: EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else point.value

@@ -1,0 +1,48 @@
+"""The hooks that an adapter implements; pluggy checks names and arguments against these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from cartwheel.app import App
+    from cartwheel.host import Host, HostOptions
+
+PROJECT = "cartwheel"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterInfo:
+    """Describes an adapter to people and tools.
+
+    `requires` lists import names that must be there, `extra` the extra that installs them.
+    `durable` says whether its state outlives the process, `virtual_time` whether its clock is moved
+    rather than waited for.
+    """
+
+    name: str
+    summary: str
+    requires: tuple[str, ...] = ()
+    install: str = ""
+    durable: bool = True
+    virtual_time: bool = False
+
+
+@hookspec(firstresult=True)
+def cartwheel_adapter_info() -> AdapterInfo:
+    """Describe the adapter; called when adapters are listed and before one is used.
+
+    Must not import what `requires` names.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def cartwheel_open_host(app: App, options: HostOptions) -> Host:
+    """Open the application on this adapter; called once per host, after `requires` was checked."""
+    raise NotImplementedError
