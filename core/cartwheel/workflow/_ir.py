@@ -10,14 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     Field,
     SerializationInfo,
     SerializerFunctionWrapHandler,
     model_serializer,
+    model_validator,
 )
 
 from cartwheel.workflow._expr import Expr, LiteralExpr
@@ -208,6 +208,12 @@ class SleepStep(StepBase):
     seconds: Expr | None = None
     until: Expr | None = None
 
+    @model_validator(mode="after")
+    def _has_one_end(self) -> Self:
+        if (self.seconds is None) == (self.until is None):
+            raise ValueError("a sleep takes either seconds or until")
+        return self
+
 
 class WaitStep(StepBase):
     """Waits for a named signal. Past `timeout` seconds `Timeout` is raised."""
@@ -301,7 +307,7 @@ class Workflow(Node):
         """
         return cls.model_validate_json(text)
 
-    @cached_property
+    @property
     def content_hash(self) -> str:
         """SHA-256 (hex) of the canonical JSON without source lines: equal hashes behave equally."""
         data = self.model_dump(mode="json", context=_CANONICAL)

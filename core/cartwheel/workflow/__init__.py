@@ -1,0 +1,90 @@
+"""The portable workflow language: a typed surface, frozen data beneath it, and a reference
+interpreter.
+
+Names load on first use, so that importing this package costs nothing until a workflow is built.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cartwheel.workflow._check import check, find_problems
+    from cartwheel.workflow._effects import (
+        Call,
+        CompensationFailure,
+        Err,
+        Error,
+        Leaf,
+        Ok,
+        Outcome,
+        Result,
+        Sleep,
+        Wait,
+    )
+    from cartwheel.workflow._execution import Execution
+    from cartwheel.workflow._interpreter import Program, compile_program
+    from cartwheel.workflow._ir import (
+        LANGUAGE_ERRORS,
+        RetryPolicy,
+        Workflow,
+    )
+    from cartwheel.workflow._problems import BuildError, Problem
+
+_HOMES = {
+    "_check": ("check", "find_problems"),
+    "_effects": (
+        "Call",
+        "CompensationFailure",
+        "Err",
+        "Error",
+        "Leaf",
+        "Ok",
+        "Outcome",
+        "Result",
+        "Sleep",
+        "Wait",
+    ),
+    "_execution": ("Execution",),
+    "_interpreter": ("Program", "compile_program"),
+    "_ir": ("LANGUAGE_ERRORS", "RetryPolicy", "Workflow"),
+    "_problems": ("BuildError", "Problem"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "LANGUAGE_ERRORS",
+    "BuildError",
+    "Call",
+    "CompensationFailure",
+    "Err",
+    "Error",
+    "Execution",
+    "Leaf",
+    "Ok",
+    "Outcome",
+    "Problem",
+    "Program",
+    "Result",
+    "RetryPolicy",
+    "Sleep",
+    "Wait",
+    "Workflow",
+    "check",
+    "compile_program",
+    "find_problems",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

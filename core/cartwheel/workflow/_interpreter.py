@@ -1,0 +1,523 @@
+"""The reference interpreter: compiles a workflow once into generators that yield effects.
+
+It does no I/O, reads no clock and knows no thread: `Execution` drives the generators, and whoever
+drives `Execution` does the effects. A compiled step is a function from a frame to a generator (or,
+for an assignment, a plain function); running one touches neither the intermediate form nor
+pydantic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from cartwheel.ports import Json
+from cartwheel.workflow import _ir as ir
+from cartwheel.workflow._check import check
+from cartwheel.workflow._effects import (
+    All,
+    Call,
+    CompensationFailure,
+    Err,
+    Error,
+    Raised,
+    Returned,
+    Sleep,
+    Steps,
+    Wait,
+)
+from cartwheel.workflow._evaluate import (
+    POSITION,
+    RUN,
+    Env,
+    compile_expr,
+    compile_object,
+)
+from cartwheel.workflow._expr import Expr, LiteralExpr
+
+CACHED_PROGRAMS = 256
+
+
+class RunState:
+    """What all frames of one run share."""
+
+    __slots__ = ("failures", "now", "run_id")
+
+    def __init__(self, run_id: str, now: float) -> None:
+        self.run_id = run_id
+        self.now = now
+        self.failures: list[CompensationFailure] = []
+
+
+class Frame:
+    """The names, the position and the open saga of one line of steps."""
+
+    __slots__ = ("env", "log", "position", "run")
+
+    def __init__(self, run: RunState, env: Env, position: str, log: list[Undo] | None) -> None:
+        self.run = run
+        self.env = env
+        self.position = position
+        self.log = log
+
+    def fork(self, index: int | None) -> Frame:
+        """Return the frame of a branch, or of a map's item:
+
+        a copy of the names, and its own registrations.
+        """
+        env = self.env.copy()
+        position = self.position
+        if index is not None:
+            env[POSITION] = position = f"{position}:{index}"
+        return Frame(self.run, env, position, None if self.log is None else [])
+
+
+Run: TypeAlias = Callable[[Frame], Steps]
+Plain: TypeAlias = Callable[[Frame], None]
+
+
+@dataclass(slots=True)
+class Undo:
+    """A registered step: how to undo it, where it ran, and with what."""
+
+    run: Callable[[Frame, Undo], Steps]
+    position: str
+    key: str
+    input: dict[str, Json]
+    output: Json = None
+
+
+@dataclass(slots=True, frozen=True)
+class Program:
+    """A compiled workflow; one serves any number of runs at once."""
+
+    workflow: ir.Workflow
+    content_hash: str
+    main: Run
+
+
+_programs: dict[str, Program] = {}
+
+
+def compile_program(workflow: ir.Workflow) -> Program:
+    """Check and compile a workflow; the same content is compiled once.
+
+    Raises BuildError with all problems of the workflow.
+    """
+    digest = workflow.content_hash
+    program = _programs.get(digest)
+    if program is None:
+        check(workflow)
+        program = Program(workflow, digest, _Compiler(workflow).body(workflow.body))
+        if len(_programs) >= CACHED_PROGRAMS:
+            _programs.pop(next(iter(_programs)), None)
+        _programs[digest] = program
+    return program
+
+
+def new_frame(run: RunState, input: dict[str, Json]) -> Frame:
+    """Return the outermost frame of a run."""
+    return Frame(run, {ir.INPUT: input, RUN: run.run_id, POSITION: ""}, "", None)
+
+
+def error_of(raised: Exception) -> Error:
+    """Return the error that an exception carries; a defect becomes `Unexpected`."""
+    if isinstance(raised, Raised):
+        return raised.error
+    return Error(ir.UNEXPECTED, f"the run met {type(raised).__name__}: {raised}")
+
+
+class _Compiler:
+    """Turns steps into functions; one per program."""
+
+    def __init__(self, workflow: ir.Workflow) -> None:
+        self._tasks = workflow.tasks
+
+    def body(self, steps: tuple[ir.Step, ...]) -> Run:
+        parts = tuple((self._plain(step), self._step(step)) for step in steps)
+        if not parts:
+            return _nothing
+        if len(parts) == 1 and parts[0][0] is None:
+            return parts[0][1]
+
+        def run(frame: Frame) -> Steps:
+            for plain, effects in parts:
+                if plain is None:
+                    yield from effects(frame)
+                else:
+                    plain(frame)
+
+        return run
+
+    def _plain(self, step: ir.Step) -> Plain | None:
+        """Compile a step without effects, which needs no generator."""
+        match step:
+            case ir.AssignStep():
+                return self._assign(step)
+            case ir.FailStep():
+                return self._fail(step)
+            case ir.ReturnStep():
+                return self._return(step)
+            case ir.RaiseStep():
+                return self._raise(step)
+            case _:
+                return None
+
+    def _step(self, step: ir.Step) -> Run:
+        match step:
+            case ir.AssignStep() | ir.FailStep() | ir.ReturnStep() | ir.RaiseStep():
+                return _nothing
+            case ir.TaskStep(compensates=None):
+                return self._task(step)
+            case ir.TaskStep():
+                return self._compensation_step(step)
+            case ir.WhenStep():
+                return self._when(step)
+            case ir.ParallelStep():
+                return self._parallel(step)
+            case ir.MapStep():
+                return self._map(step)
+            case ir.TryStep():
+                return self._try(step)
+            case ir.SagaStep():
+                return self._saga(step)
+            case ir.SleepStep():
+                return self._sleep(step)
+            case ir.WaitStep():
+                return self._wait(step)
+            case ir.PollStep():
+                return self._poll(step)
+
+    def _assign(self, step: ir.AssignStep) -> Plain:
+        value, variable = compile_expr(step.value), step.variable
+
+        def assign(frame: Frame) -> None:
+            frame.env[variable] = value(frame.env)
+
+        return assign
+
+    def _task(self, step: ir.TaskStep) -> Run:
+        name, task, timeout, result = step.name, step.task, step.timeout, step.result
+        build, retry = compile_object(step.input), _retry_after(step.retry)
+        undo = None if step.compensate is None else _undo(name, step.compensate)
+        declared = frozenset(self._tasks[task].errors)
+        head = f":{name}"
+
+        def run(frame: Frame) -> Steps:
+            env, position = frame.env, frame.position
+            given = build(env)
+            place = name + position
+            key = frame.run.run_id + head + position
+            entry = None
+            if undo is not None and frame.log is not None:
+                entry = Undo(undo, position, key, given)
+                frame.log.append(entry)
+            attempt = 1
+            while True:
+                outcome = yield Call(
+                    f"{place}#{attempt}", key, name, task, given, attempt, timeout, False
+                )
+                if type(outcome) is not Err:
+                    break
+                delay = retry(attempt, outcome.error.code)
+                if delay is None:
+                    if entry is not None and outcome.error.code in declared:
+                        frame.log.pop()  # type: ignore[union-attr]  # an entry was put there
+                    raise Raised(outcome.error)
+                yield Sleep(f"{place}~{attempt}", name, frame.run.now + delay[0], delay[1], True)
+                attempt += 1
+            if entry is not None:
+                entry.output = outcome.value
+            if result is not None:
+                env[result] = outcome.value
+
+        return run
+
+    def _compensation_step(self, step: ir.TaskStep) -> Run:
+        build, spec = (
+            compile_object(step.input),
+            ir.CompensateSpec(task=step.task, retry=step.retry, timeout=step.timeout),
+        )
+        undo = _undo_with(step.compensates or step.name, spec)
+
+        def run(frame: Frame) -> Steps:
+            return undo(frame.run, frame.position, build(frame.env))
+
+        return run
+
+    def _when(self, step: ir.WhenStep) -> Run:
+        condition = compile_expr(step.condition)
+        then, otherwise = self.body(step.then), self.body(step.otherwise)
+
+        def run(frame: Frame) -> Steps:
+            return then(frame) if condition(frame.env) else otherwise(frame)
+
+        return run
+
+    def _branch(self, body: tuple[ir.Step, ...], value: Expr) -> Run:
+        steps, end = self.body(body), compile_expr(value)
+
+        def run(frame: Frame) -> Steps:
+            yield from steps(frame)
+            return end(frame.env)
+
+        return run
+
+    def _parallel(self, step: ir.ParallelStep) -> Run:
+        branches = tuple(self._branch(branch.body, branch.value) for branch in step.branches)
+        names = tuple(branch.result for branch in step.branches)
+
+        def run(frame: Frame) -> Steps:
+            frames = [frame.fork(None) for _ in branches]
+            started = (start(own) for start, own in zip(branches, frames, strict=True))
+            values = _settle(frame, frames, (yield All(started, None)))
+            for name, value in zip(names, values, strict=True):
+                if name is not None:
+                    frame.env[name] = value
+
+        return run
+
+    def _map(self, step: ir.MapStep) -> Run:
+        items, item, result = compile_expr(step.items), step.item, step.result
+        branch, limit = self._branch(step.body, step.value), step.concurrency
+
+        def run(frame: Frame) -> Steps:
+            frames: list[Frame] = []
+            values = tuple(items(frame.env))
+
+            def started() -> Iterator[Steps]:
+                for index, value in enumerate(values):
+                    own = frame.fork(index)
+                    own.env[item] = value
+                    frames.append(own)
+                    yield branch(own)
+
+            outputs = _settle(frame, frames, (yield All(started(), limit)))
+            if result is not None:
+                frame.env[result] = outputs
+
+        return run
+
+    def _try(self, step: ir.TryStep) -> Run:
+        body = self.body(step.body)
+        handlers = tuple(
+            (frozenset(handler.codes), handler.error, self.body(handler.body))
+            for handler in step.handlers
+        )
+
+        def run(frame: Frame) -> Steps:
+            try:
+                yield from body(frame)
+            except Exception as raised:  # noqa: BLE001 - a defect is the language's Unexpected
+                error = error_of(raised)
+            else:
+                return
+            for codes, name, handle in handlers:
+                if error.code in codes or ir.ANY_ERROR in codes:
+                    if name is not None:
+                        frame.env[name] = error.to_json()
+                    yield from handle(frame)
+                    return
+            raise Raised(error)
+
+        return run
+
+    def _saga(self, step: ir.SagaStep) -> Run:
+        body = self.body(step.body)
+
+        def run(frame: Frame) -> Steps:
+            outer = frame.log
+            log: list[Undo] = []
+            frame.log = log
+            try:
+                yield from body(frame)
+            except Exception as raised:  # noqa: BLE001 - a defect is the language's Unexpected
+                error = error_of(raised)
+            else:
+                # What an inner saga did is still undone by the outer one.
+                frame.log = outer
+                if outer is not None:
+                    outer.extend(log)
+                return
+            frame.log = outer
+            for entry in reversed(log):
+                yield from entry.run(frame, entry)
+            raise Raised(error)
+
+        return run
+
+    def _sleep(self, step: ir.SleepStep) -> Run:
+        name = step.name
+        if step.seconds is not None:
+            seconds = compile_expr(step.seconds)
+
+            def run(frame: Frame) -> Steps:
+                until = frame.run.now + max(0, seconds(frame.env))
+                yield Sleep(name + frame.position, name, until, 0.0)
+
+            return run
+        time = compile_expr(step.until or LiteralExpr(value=""))
+
+        def run_until(frame: Frame) -> Steps:
+            yield Sleep(name + frame.position, name, _epoch(time(frame.env)), 0.0)
+
+        return run_until
+
+    def _wait(self, step: ir.WaitStep) -> Run:
+        name, signal, timeout, result = step.name, step.signal, step.timeout, step.result
+
+        def run(frame: Frame) -> Steps:
+            until = None if timeout is None else frame.run.now + timeout
+            outcome = yield Wait(name + frame.position, name, signal, until)
+            if type(outcome) is Err:
+                raise Raised(outcome.error)
+            if result is not None:
+                frame.env[result] = outcome.value
+
+        return run
+
+    def _poll(self, step: ir.PollStep) -> Run:
+        name, interval, attempts, result = step.name, step.interval, step.attempts, step.result
+        task = step.task
+        once = _call_with_retry(name, task, step.retry, step.timeout)
+        build, until = compile_object(step.input), compile_expr(step.until)
+
+        def run(frame: Frame) -> Steps:
+            given = build(frame.env)
+            for count in range(attempts):
+                if count:
+                    pause = f"{name}{frame.position}:{count - 1}"
+                    yield Sleep(pause, name, frame.run.now + interval, 0.0)
+                ending = f"{frame.position}:{count}"
+                outcome = yield from once(frame.run, ending, given, compensation=False)
+                if type(outcome) is Err:
+                    raise Raised(outcome.error)
+                frame.env[result] = outcome.value
+                if until(frame.env):
+                    return
+            message = f"step {name}: task {task} was polled {attempts} times without the answer"
+            raise Raised(Error(ir.TIMEOUT, message))
+
+        return run
+
+    def _fail(self, step: ir.FailStep) -> Plain:
+        code = step.code
+        message, details = compile_expr(step.message), compile_expr(step.details)
+
+        def run(frame: Frame) -> None:
+            raise Raised(Error(code, message(frame.env), details(frame.env)))
+
+        return run
+
+    def _return(self, step: ir.ReturnStep) -> Plain:
+        value = compile_expr(step.value)
+
+        def run(frame: Frame) -> None:
+            raise Returned(value(frame.env))
+
+        return run
+
+    def _raise(self, step: ir.RaiseStep) -> Plain:
+        error = compile_expr(step.error)
+
+        def run(frame: Frame) -> None:
+            raise Raised(Error.from_json(error(frame.env)))
+
+        return run
+
+
+def _nothing(frame: Frame) -> Steps:
+    """Run no step."""
+    yield from ()
+
+
+def _settle(frame: Frame, frames: list[Frame], outcomes: list[Any]) -> list[Json]:
+    """Take over the branches' registrations and return their values, or raise the first failure."""
+    if frame.log is not None:
+        for own in frames:
+            frame.log.extend(own.log or ())
+    for outcome in outcomes:
+        if type(outcome) is Err:
+            raise Raised(outcome.error)
+    return [outcome.value for outcome in outcomes]
+
+
+def _retry_after(policy: ir.RetryPolicy) -> Callable[[int, str], tuple[int, float] | None]:
+    """Return a function from tries and code to the wait (longest, jitter) or None for giving up."""
+    attempts, codes = policy.attempts, frozenset(policy.on)
+    anything = ir.ANY_ERROR in codes
+    delays = tuple(policy.delay(failures) for failures in range(1, attempts))
+    waits = tuple((delay, float(delay) if policy.jitter else 0.0) for delay in delays)
+
+    def after(attempt: int, code: str) -> tuple[int, float] | None:
+        # A cancelled run stays cancelled: trying again would only ask once more.
+        if attempt >= attempts or code == ir.CANCELLED or not (anything or code in codes):
+            return None
+        return waits[attempt - 1]
+
+    return after
+
+
+def _call_with_retry(
+    name: str, task: str, policy: ir.RetryPolicy, timeout: int | None
+) -> Callable[..., Steps]:
+    """Return the retry loop of polls and compensations; it returns the outcome and raises
+    nothing."""
+    retry = _retry_after(policy)
+
+    def run(state: RunState, ending: str, given: dict[str, Json], *, compensation: bool) -> Steps:
+        place = name + ending
+        key = f"{state.run_id}:{place}"
+        attempt = 1
+        while True:
+            outcome = yield Call(
+                f"{place}#{attempt}", key, name, task, given, attempt, timeout, compensation
+            )
+            if type(outcome) is not Err:
+                return outcome
+            delay = retry(attempt, outcome.error.code)
+            if delay is None:
+                return outcome
+            yield Sleep(f"{place}~{attempt}", name, state.now + delay[0], delay[1], True)
+            attempt += 1
+
+    return run
+
+
+def _undo_with(step: str, spec: ir.CompensateSpec) -> Callable[[RunState, str, Any], Steps]:
+    """Return a function that undoes a step with a given input and records a failure to."""
+    name = f"{step}.compensate"
+    call = _call_with_retry(name, spec.task, spec.retry, spec.timeout)
+
+    def run(state: RunState, position: str, given: dict[str, Json]) -> Steps:
+        outcome = yield from call(state, position, given, compensation=True)
+        if type(outcome) is Err:
+            key = f"{state.run_id}:{name}{position}"
+            state.failures.append(CompensationFailure(step, key, outcome.error))
+
+    return run
+
+
+def _undo(step: str, spec: ir.CompensateSpec) -> Callable[[Frame, Undo], Steps]:
+    undo = _undo_with(step, spec)
+
+    def run(frame: Frame, entry: Undo) -> Steps:
+        given = {"input": entry.input, "output": entry.output, "key": entry.key}
+        return undo(frame.run, entry.position, given)
+
+    return run
+
+
+def _epoch(text: str) -> float:
+    """Return the epoch seconds of an RFC 3339 time; another text is an `Unexpected` error."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is None:
+        raise Raised(
+            Error(ir.UNEXPECTED, f"sleep until {text!r}: not an RFC 3339 time with offset")
+        )
+    return time.timestamp()
