@@ -1,0 +1,26 @@
+"""The bases of what an API takes and gives: strict bodies, queries from text, views."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Body(BaseModel):
+    """Is the base of request bodies: strict types, unknown fields refused, frozen."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Query(BaseModel):
+    """Is the base of query strings: fields are int, bool, text forms, or lists of them.
+
+    A field whose name is no Python name takes an alias: `from_: date = Field(alias="from")`.
+    """
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class View(BaseModel):
+    """Is the base of what routes answer; it is written by alias and built by name or alias."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
