@@ -13,7 +13,7 @@ PY := $(BIN)/python
 PIP := $(PY) -m pip --quiet --disable-pip-version-check --no-input
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 LOCK := $(PY) -m uv pip compile --quiet --universal --generate-hashes --no-header \
-	--no-emit-index-url --python-version 3.11
+	--no-emit-index-url --system-certs --python-version 3.11
 
 # A candidate is run, not just looked up: a version manager's shim can exist and still fail.
 FIND_PYTHON = for candidate in $(PYTHON) python3.13 python3.12 python3.11 python3 python; do \
@@ -53,7 +53,7 @@ examples: $(VENV)/.project ## Run each example's own check
 	done; echo "$$ran example(s) checked"
 
 lock: $(PY) ## Write the lock files anew from pyproject.toml (LOCK_ARGS=--upgrade to move on)
-	@$(PY) -m uv --version >/dev/null 2>&1 || $(PIP) install 'uv>=0.9'
+	@$(PY) -m uv --version >/dev/null 2>&1 || $(PIP) install 'uv>=0.13'
 	$(LOCK) $(LOCK_ARGS) --extra dev --extra local -o requirements-dev.lock pyproject.toml
 	$(LOCK) $(LOCK_ARGS) --extra bench -c requirements-dev.lock --no-annotate -o requirements-bench.lock pyproject.toml
 
