@@ -1,16 +1,28 @@
 """HTTP: requests, responses, routing, problems, permissions, idempotency, OpenAPI."""
 
+from cartwheel.http._etag import etag, require_match
 from cartwheel.http._messages import Request, Response
-from cartwheel.http._models import Body, Query, View
+from cartwheel.http._models import Body, Query, Reply, View
 from cartwheel.http._permission import ANYONE, AUTHENTICATED, Permission, only
 from cartwheel.http._problems import (
     BadRequest,
     Forbidden,
+    IdempotencyKeyMalformed,
+    IdempotencyKeyMissing,
+    IdempotencyKeyReused,
+    InvalidJson,
+    InvalidRequest,
+    MethodNotAllowed,
     NotFound,
+    PayloadTooLarge,
     PreconditionFailed,
+    PreconditionRequired,
     Problem,
+    RequestInProgress,
     TooManyRequests,
     Unauthenticated,
+    UnsupportedMediaType,
+    problem,
 )
 
 __all__ = [
@@ -19,15 +31,29 @@ __all__ = [
     "BadRequest",
     "Body",
     "Forbidden",
+    "IdempotencyKeyMalformed",
+    "IdempotencyKeyMissing",
+    "IdempotencyKeyReused",
+    "InvalidJson",
+    "InvalidRequest",
+    "MethodNotAllowed",
     "NotFound",
+    "PayloadTooLarge",
     "Permission",
     "PreconditionFailed",
+    "PreconditionRequired",
     "Problem",
     "Query",
+    "Reply",
     "Request",
+    "RequestInProgress",
     "Response",
     "TooManyRequests",
     "Unauthenticated",
+    "UnsupportedMediaType",
     "View",
+    "etag",
     "only",
+    "problem",
+    "require_match",
 ]

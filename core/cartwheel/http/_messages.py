@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cartwheel.ports import Json
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t -~]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +38,28 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """Is an HTTP response before the gateway's adapter encodes it."""
+    """Is an HTTP response before the gateway's adapter encodes it.
+
+    Header names may be in any case, each once; values are visible ASCII. The adapter adds
+    Content-Length; only the answer to a HEAD carries it already, for the body it leaves out.
+    """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+
+    def __post_init__(self) -> None:
+        for name, value in self.headers.items():
+            if not (_HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(value)):
+                raise ValueError(
+                    f"header {name!r} has a name or value that HTTP cannot carry: {value!r}; "
+                    "encode what comes from outside"
+                )
+
+    def header(self, name: str) -> str | None:
+        """Give the value of a header, by its name in any case."""
+        wanted = name.lower()
+        return next((v for n, v in self.headers.items() if n.lower() == wanted), None)
 
     def json(self) -> Json:
         """Read the body as JSON."""

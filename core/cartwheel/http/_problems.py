@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import ClassVar
 
+from cartwheel.http._messages import Response
 from cartwheel.ports import DomainError, Json
+
+PROBLEM_TYPE = "application/problem+json"
 
 
 class Problem(DomainError):
@@ -24,6 +29,24 @@ class BadRequest(Problem):
 
     status = 400
     title = "The request cannot be read"
+
+
+class InvalidJson(BadRequest):
+    """Says that the body is no JSON, or JSON that two readers could read differently."""
+
+    title = "The body is not strict JSON"
+
+
+class IdempotencyKeyMissing(BadRequest):
+    """Says that a route that moves money or stock was asked without an Idempotency-Key."""
+
+    title = "An Idempotency-Key header is required"
+
+
+class IdempotencyKeyMalformed(BadRequest):
+    """Says that the Idempotency-Key is not 1 to 255 visible ASCII characters."""
+
+    title = "The Idempotency-Key header cannot be read"
 
 
 class Unauthenticated(Problem):
@@ -52,11 +75,74 @@ class NotFound(Problem):
     title = "There is no such resource"
 
 
+class MethodNotAllowed(Problem):
+    """Says that the path exists and does not take the method; `allow` lists what it takes."""
+
+    status = 405
+    title = "The path does not take this method"
+
+    def __init__(self, message: str, *, allow: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.allow = allow
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Give the methods that the path takes."""
+        return {"Allow": ", ".join(self.allow)}
+
+
+class RequestInProgress(Problem):
+    """Says that a request with the same Idempotency-Key is still being worked on."""
+
+    status = 409
+    title = "The same request is in progress"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Give when to ask again."""
+        return {"Retry-After": "1"}
+
+
 class PreconditionFailed(Problem):
     """Says that the resource has changed since the version that If-Match names."""
 
     status = 412
     title = "The resource has changed"
+
+
+class PayloadTooLarge(Problem):
+    """Says that the body is larger than the gateway reads."""
+
+    status = 413
+    title = "The body is too large"
+
+
+class UnsupportedMediaType(Problem):
+    """Says that the body is not declared as JSON."""
+
+    status = 415
+    title = "The body is not application/json"
+
+
+class InvalidRequest(Problem):
+    """Says which fields of a readable request are wrong, each by pointer or parameter."""
+
+    status = 422
+    title = "The request has invalid fields"
+
+
+class IdempotencyKeyReused(Problem):
+    """Says that the Idempotency-Key was used for another request."""
+
+    status = 422
+    title = "The Idempotency-Key belongs to another request"
+
+
+class PreconditionRequired(Problem):
+    """Says that an edit must name the version it was made from, in If-Match."""
+
+    status = 428
+    title = "An If-Match header is required"
 
 
 class TooManyRequests(Problem):
@@ -73,3 +159,49 @@ class TooManyRequests(Problem):
     def headers(self) -> dict[str, str]:
         """Give when to ask again."""
         return {"Retry-After": str(self.retry_after)}
+
+
+def problem_type(code: str) -> str:
+    """Give the URI that names a kind of problem."""
+    return f"urn:cartwheel:problem:{code}"
+
+
+def problem(
+    status: int,
+    code: str,
+    title: str,
+    *,
+    detail: str | None = None,
+    instance: str = "",
+    details: Mapping[str, Json] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Make the answer for a refusal; `instance` is the request's id.
+
+    The standard members win over details of the same name.
+    """
+    members: dict[str, Json] = {
+        "type": problem_type(code),
+        "title": title,
+        "status": status,
+        "code": code,
+    }
+    if detail is not None:
+        members["detail"] = detail
+    if instance:
+        members["instance"] = instance
+    body = json.dumps({**(details or {}), **members}, default=str, separators=(",", ":"))
+    return Response(status, {"Content-Type": PROBLEM_TYPE, **(headers or {})}, body.encode())
+
+
+def refuse(error: DomainError, instance: str) -> Response:
+    """Make the answer for a refusal that the domain or HTTP knows."""
+    return problem(
+        error.status,
+        error.problem_code,
+        error.title,
+        detail=error.message,
+        instance=instance,
+        details=error.details,
+        headers=error.headers if isinstance(error, Problem) else None,
+    )
