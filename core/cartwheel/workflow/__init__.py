@@ -10,7 +10,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from cartwheel.workflow._blocks import (
+        CaughtError,
+        attempt,
+        catch,
+        map_each,
+        otherwise,
+        parallel,
+        saga,
+        when,
+    )
     from cartwheel.workflow._check import check, find_problems
+    from cartwheel.workflow._definition import WorkflowDefinition, workflow
     from cartwheel.workflow._effects import (
         Call,
         CompensationFailure,
@@ -25,15 +36,49 @@ if TYPE_CHECKING:
     )
     from cartwheel.workflow._execution import Execution
     from cartwheel.workflow._interpreter import Program, compile_program
-    from cartwheel.workflow._ir import (
-        LANGUAGE_ERRORS,
-        RetryPolicy,
-        Workflow,
-    )
+    from cartwheel.workflow._ir import LANGUAGE_ERRORS, RetryPolicy, Workflow
     from cartwheel.workflow._problems import BuildError, Problem
+    from cartwheel.workflow._python_types import UnsupportedType
+    from cartwheel.workflow._surface import (
+        Variable,
+        and_,
+        days,
+        fail,
+        finish,
+        fmt,
+        hours,
+        is_null,
+        length,
+        minutes,
+        not_,
+        or_,
+        result,
+        seconds,
+        sleep,
+        variable,
+        wait_for,
+    )
+    from cartwheel.workflow._task import Compensation, Task, poll
 
 _HOMES = {
-    "_check": ("check", "find_problems"),
+    "_blocks": (
+        "CaughtError",
+        "attempt",
+        "catch",
+        "map_each",
+        "otherwise",
+        "parallel",
+        "saga",
+        "when",
+    ),
+    "_check": (
+        "check",
+        "find_problems",
+    ),
+    "_definition": (
+        "WorkflowDefinition",
+        "workflow",
+    ),
     "_effects": (
         "Call",
         "CompensationFailure",
@@ -47,9 +92,44 @@ _HOMES = {
         "Wait",
     ),
     "_execution": ("Execution",),
-    "_interpreter": ("Program", "compile_program"),
-    "_ir": ("LANGUAGE_ERRORS", "RetryPolicy", "Workflow"),
-    "_problems": ("BuildError", "Problem"),
+    "_interpreter": (
+        "Program",
+        "compile_program",
+    ),
+    "_ir": (
+        "LANGUAGE_ERRORS",
+        "RetryPolicy",
+        "Workflow",
+    ),
+    "_problems": (
+        "BuildError",
+        "Problem",
+    ),
+    "_python_types": ("UnsupportedType",),
+    "_surface": (
+        "Variable",
+        "and_",
+        "days",
+        "fail",
+        "finish",
+        "fmt",
+        "hours",
+        "is_null",
+        "length",
+        "minutes",
+        "not_",
+        "or_",
+        "result",
+        "seconds",
+        "sleep",
+        "variable",
+        "wait_for",
+    ),
+    "_task": (
+        "Compensation",
+        "Task",
+        "poll",
+    ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -57,6 +137,8 @@ __all__ = [
     "LANGUAGE_ERRORS",
     "BuildError",
     "Call",
+    "CaughtError",
+    "Compensation",
     "CompensationFailure",
     "Err",
     "Error",
@@ -69,11 +151,40 @@ __all__ = [
     "Result",
     "RetryPolicy",
     "Sleep",
+    "Task",
+    "UnsupportedType",
+    "Variable",
     "Wait",
     "Workflow",
+    "WorkflowDefinition",
+    "and_",
+    "attempt",
+    "catch",
     "check",
     "compile_program",
+    "days",
+    "fail",
     "find_problems",
+    "finish",
+    "fmt",
+    "hours",
+    "is_null",
+    "length",
+    "map_each",
+    "minutes",
+    "not_",
+    "or_",
+    "otherwise",
+    "parallel",
+    "poll",
+    "result",
+    "saga",
+    "seconds",
+    "sleep",
+    "variable",
+    "wait_for",
+    "when",
+    "workflow",
 ]
 
 

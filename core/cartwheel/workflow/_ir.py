@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -340,3 +340,51 @@ def walk(body: tuple[Step, ...]) -> Iterator[Step]:
         yield step
         for inner in bodies(step):
             yield from walk(inner)
+
+
+def with_bodies(step: Step, change: Callable[[tuple[Step, ...]], tuple[Step, ...]]) -> Step:
+    """Return a step with every body directly inside it changed."""
+    match step:
+        case WhenStep():
+            arms = {"then": change(step.then), "otherwise": change(step.otherwise)}
+            return step.model_copy(update=arms)
+        case ParallelStep():
+            branches = tuple(
+                branch.model_copy(update={"body": change(branch.body)}) for branch in step.branches
+            )
+            return step.model_copy(update={"branches": branches})
+        case TryStep():
+            handlers = tuple(
+                handler.model_copy(update={"body": change(handler.body)})
+                for handler in step.handlers
+            )
+            return step.model_copy(update={"body": change(step.body), "handlers": handlers})
+        case MapStep() | SagaStep():
+            return step.model_copy(update={"body": change(step.body)})
+        case _:
+            return step
+
+
+def expressions(step: Step) -> tuple[Expr, ...]:
+    """Return the expressions of a step itself, without those of the steps inside it."""
+    match step:
+        case TaskStep(input=given):
+            return tuple(given.values())
+        case PollStep(input=given, until=until):
+            return (*given.values(), until)
+        case AssignStep(value=value) | ReturnStep(value=value):
+            return (value,)
+        case WhenStep(condition=condition):
+            return (condition,)
+        case ParallelStep(branches=branches):
+            return tuple(branch.value for branch in branches)
+        case MapStep(items=items, value=value):
+            return (items, value)
+        case SleepStep(seconds=seconds, until=end):
+            return tuple(expr for expr in (seconds, end) if expr is not None)
+        case FailStep(message=message, details=details):
+            return (message, details)
+        case RaiseStep(error=error):
+            return (error,)
+        case TryStep() | SagaStep() | WaitStep():
+            return ()
