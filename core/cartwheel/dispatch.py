@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple
 
-from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
 
 from cartwheel.app import App, Consumer, Delivery, Subscription
 from cartwheel.context import Context
@@ -19,13 +19,12 @@ from cartwheel.ports import (
     ConfigurationError,
     DomainError,
     Event,
-    JsonObject,
+    Json,
     Message,
     Ports,
     Unavailable,
 )
 from cartwheel.unit import sweep_outbox
-from cartwheel.workflow import Err, Error, Ok, Outcome
 
 if TYPE_CHECKING:
     from cartwheel.http import Request, Response
@@ -41,6 +40,18 @@ class Tick:
 
     name: str
     seconds: int
+
+
+class TaskReply(NamedTuple):
+    """Is what a task answers, as JSON: its output when `ok`, else its error."""
+
+    ok: bool
+    json: bytes
+
+
+def _failed(code: str, message: str, details: Json = None, *, retryable: bool = False) -> TaskReply:
+    error = {"code": code, "message": message, "details": details, "retryable": retryable}
+    return TaskReply(ok=False, json=to_json(error))
 
 
 class Dispatcher:
@@ -62,30 +73,30 @@ class Dispatcher:
             gateway = self._gateway = Gateway(self.app, self.ports, self.log)
         return gateway(request)
 
-    def task(self, name: str, key: str, run_id: str, input: JsonObject) -> Outcome:
-        """Run a task for a workflow; whatever happens the answer is an outcome."""
+    def task(self, name: str, key: str, run_id: str, input: bytes) -> TaskReply:
+        """Run a task for a workflow on its input as JSON; whatever happens there is a reply."""
         task = self.app.tasks.get(name)
         if task is None:
-            message = f"there is no task '{name}'; there are: {', '.join(sorted(self.app.tasks))}"
-            return Err(Error("Unexpected", message))
+            listed = ", ".join(sorted(self.app.tasks)) or "none"
+            return _failed("Unexpected", f"there is no task '{name}'; there are: {listed}")
         context = Context(self.ports, self.log, run_id, key, run_id)
         try:
-            result = task.handler(context, task.input_model.model_validate(input))
-            return Ok(cast("BaseModel", result).model_dump(mode="json"))
+            result = task.handler(context, task.input_model.model_validate_json(input))
+            return TaskReply(
+                ok=True, json=task.output_model.__pydantic_serializer__.to_json(result)
+            )
         except DomainError as refusal:
             if refusal.code in task.errors:
-                return Err(Error(refusal.code, refusal.message, refusal.details))
+                return _failed(refusal.code, refusal.message, refusal.details)
             return self._unexpected(name, key, refusal)
         except Unavailable as error:
-            return Err(Error("Unavailable", str(error), retryable=True))
-        except ValidationError as error:
-            return self._unexpected(name, key, error)
+            return _failed("Unavailable", str(error), retryable=True)
         except Exception as error:  # noqa: BLE001  # any bug in a task is the outcome Unexpected
             return self._unexpected(name, key, error)
 
-    def _unexpected(self, name: str, key: str, error: Exception) -> Err:
+    def _unexpected(self, name: str, key: str, error: Exception) -> TaskReply:
         self.log.failure("task failed", error, task=name, key=key)
-        return Err(Error("Unexpected", f"{type(error).__name__} in task {name}"))
+        return _failed("Unexpected", f"{type(error).__name__} in task {name}")
 
     def consumers_of(self, event: Event) -> tuple[str, ...]:
         """Give the names of the subscriptions that get an event."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from cartwheel.indexing import Entry
 from cartwheel.ports import Charge, DeadLetter, Mail, TextMessage
+from cartwheel.runs import RunRow, Settled, Signalled
 from cartwheel.testgateway import KeyUse
 from cartwheel_memory._time import CountedIds, SeededRandomness, VirtualClock
 
@@ -83,6 +84,10 @@ class MemoryDisk:
         self.mails: dict[str, Mail] = {}
         self.texts: dict[str, TextMessage] = {}
         self.accounts = Accounts()
+        self.runs: dict[str, RunRow] = {}
+        self.settled: dict[str, list[Settled]] = {}
+        self.signals: list[Signalled] = []
+        self.definitions: dict[str, str] = {}
         self.clock = VirtualClock()
         self.ids = CountedIds()
         self.random = SeededRandomness()

@@ -8,12 +8,14 @@ from typing import Self
 
 from cartwheel.agenda import Schedules, Source, settle
 from cartwheel.app import App
-from cartwheel.dispatch import Dispatcher
+from cartwheel.dispatch import Dispatcher, TaskReply
 from cartwheel.host import HostOptions
 from cartwheel.log import Log
-from cartwheel.ports import Ports, WorkflowRuntime
+from cartwheel.ports import Ports, hooked
+from cartwheel.runs import Engine, InlineDriver, Journal
 from cartwheel.testgateway import TestGateway
 from cartwheel_memory._disk import MemoryDisk
+from cartwheel_memory._journal import MemoryJournal
 from cartwheel_memory._messaging import MemoryMessaging
 from cartwheel_memory._outside import (
     MemoryBank,
@@ -25,7 +27,6 @@ from cartwheel_memory._outside import (
 from cartwheel_memory._schedules import MemoryTicks
 from cartwheel_memory._store import MemoryStore
 from cartwheel_memory._time import VirtualClock
-from cartwheel_memory._workflows import NoWorkflows
 
 
 class MemoryHost:
@@ -45,14 +46,15 @@ class MemoryHost:
         self._settling = threading.RLock()
         log = Log(self.disk.clock, options.log)
         messaging = MemoryMessaging(self.disk, lambda: self.dispatcher)
-        workflows: WorkflowRuntime = NoWorkflows()
-        timers: tuple[Source, ...] = ()
+        journal = hooked("journal", MemoryJournal(self.disk), Journal, options.hook)
+        engine = Engine(app.workflows, self._run_task, journal, self.disk.clock, self.disk.random)
+        timers = InlineDriver(engine)
         ports = Ports(
             store=MemoryStore(self.disk, app.collections),
             events=messaging,
             queue=messaging,
             dead_letters=messaging,
-            workflows=workflows,
+            workflows=engine,
             mailer=MemoryMailer(self.disk),
             sms=MemorySms(self.disk),
             payments=TestGateway(self.bank),
@@ -64,7 +66,11 @@ class MemoryHost:
         self._ports = ports.with_hook(options.hook)
         self._dispatcher = Dispatcher(app, self._ports, log)
         schedules = Schedules(self._dispatcher, MemoryTicks(self.disk), self.clock.now())
-        self._sources: tuple[Source, ...] = (messaging, *timers, schedules)
+        self._sources: tuple[Source, ...] = (messaging, timers, schedules)
+        engine.recover()
+
+    def _run_task(self, name: str, key: str, run_id: str, input: bytes) -> TaskReply:
+        return self._dispatcher.task(name, key, run_id, input)
 
     @property
     def app(self) -> App:

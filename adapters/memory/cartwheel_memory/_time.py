@@ -15,7 +15,7 @@ START = "2026-01-01T00:00:00Z"
 
 
 class VirtualClock:
-    """Is a clock that only moves when it is told to."""
+    """Is a clock that moves when it is told to, or when somebody sleeps on it."""
 
     def __init__(self, start: str = START) -> None:
         self._now = from_rfc3339(start)
@@ -26,7 +26,11 @@ class VirtualClock:
         return self._now
 
     def sleep(self, seconds: float) -> None:
-        """Let other threads go first; the time itself stands still."""
+        """Move time forward by what the caller would wait, at once, and let other threads go on.
+
+        What falls due meanwhile stays due until a host settles.
+        """
+        self.advance(max(0.0, seconds))
         time.sleep(0)
 
     def advance(self, seconds: float) -> None:

@@ -60,7 +60,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """Is one line of a run's history: a try of a task, a signal, a timer that fired.
+    """Is one line of a run's history: a try of a task, a signal that came, a timer that fired.
 
     `key` is the idempotency key of a task's visit; `attempt` counts its tries from 1.
     """

@@ -1,0 +1,40 @@
+"""Durable workflow runs over a journal, for adapters whose platform has no workflow engine.
+
+An adapter brings a `Journal`; `Engine` is the `WorkflowRuntime` over it, driven inline
+(`InlineDriver`: deterministic, in the caller's thread) or by threads (`WorkerDriver`).
+"""
+
+from cartwheel.runs._active import ActiveRun
+from cartwheel.runs._engine import Driver, Engine
+from cartwheel.runs._inline import InlineDriver
+from cartwheel.runs._journal import (
+    CANCEL,
+    Ended,
+    Journal,
+    Record,
+    Redriven,
+    RunRow,
+    Settled,
+    Signalled,
+    Started,
+    cancel_id,
+)
+from cartwheel.runs._workers import WorkerDriver
+
+__all__ = [
+    "CANCEL",
+    "ActiveRun",
+    "Driver",
+    "Ended",
+    "Engine",
+    "InlineDriver",
+    "Journal",
+    "Record",
+    "Redriven",
+    "RunRow",
+    "Settled",
+    "Signalled",
+    "Started",
+    "WorkerDriver",
+    "cancel_id",
+]

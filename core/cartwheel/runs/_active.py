@@ -1,0 +1,122 @@
+"""An open run in memory, and how effects and answers look in the journal."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pydantic_core import from_json, to_json
+
+from cartwheel.dispatch import TaskReply
+from cartwheel.ports import rfc3339
+from cartwheel.runs._journal import Kind, Record, Settled, Signalled
+from cartwheel.workflow import Call, Err, Error, Execution, Leaf, Ok, Outcome, Result, Sleep, Wait
+
+TIMEOUT = "Timeout"
+CANCELLED = Error("Cancelled", "the run was asked to end")
+
+
+class ActiveRun:
+    """Is an open run in memory."""
+
+    __slots__ = (
+        "calls",
+        "cancelled",
+        "done",
+        "ended",
+        "execution",
+        "generation",
+        "mailbox",
+        "run_id",
+        "seen",
+        "seq",
+        "started",
+    )
+
+    def __init__(self, run_id: str, execution: Execution, generation: int) -> None:
+        self.run_id = run_id
+        self.execution = execution
+        self.generation = generation
+        self.seq = 0
+        self.calls: deque[Call] = deque()
+        self.mailbox: dict[str, deque[Signalled]] = {}
+        self.seen: set[str] = set()
+        self.cancelled = False
+        self.done: dict[str, Settled] = {}
+        """Answers of earlier generations by key, which a redriven run's tasks answer from."""
+        self.started: dict[str, float] = {}
+        """When each call under way began, by effect id."""
+        self.ended = threading.Event()
+
+
+class Timer(NamedTuple):
+    due: float
+    order: int
+    run: ActiveRun
+    effect: str
+    outcome: Outcome
+
+
+class Step(NamedTuple):
+    """Is what waits for the journal: a record, and what may happen once it is kept."""
+
+    record: Record
+    run: ActiveRun
+    effects: Sequence[Leaf]
+    ended: bool
+
+
+def timed_out(call: Call) -> Error:
+    """Give the error of a call that did not answer in time."""
+    return Error(TIMEOUT, f"{call.task} did not answer within {call.timeout} s", retryable=True)
+
+
+def reply_of(outcome: Outcome) -> TaskReply:
+    """Write an outcome as a reply."""
+    if type(outcome) is Ok:
+        return TaskReply(ok=True, json=to_json(outcome.value))
+    return TaskReply(ok=False, json=to_json(outcome.error.to_json()))
+
+
+def outcome_of(answer: Settled) -> Outcome:
+    """Read an answer as an outcome, afresh, so that nobody shares its data."""
+    value = from_json(answer.json)
+    return Ok(value) if answer.ok else Err(Error.from_json(value))
+
+
+def columns_of(
+    effect: Leaf,
+) -> tuple[Kind, str, str, int]:
+    if type(effect) is Call:
+        kind: Kind = "compensation" if effect.compensation else "task"
+        return kind, effect.key, effect.task, effect.attempt
+    if type(effect) is Sleep:
+        return "timer", "", "", 1
+    return "signal", "", "", 1
+
+
+def describe(effect: Leaf) -> str:
+    """Say what a run waits for."""
+    match effect:
+        case Call():
+            return f"task:{effect.step}"
+        case Sleep():
+            return f"sleep:{effect.step} until {rfc3339(effect.until)}"
+        case Wait():
+            return f"signal:{effect.signal}"
+
+
+def result_json(result: Result) -> bytes:
+    """Write how a run ended, as the journal keeps it."""
+    return to_json(
+        {
+            "output": result.output,
+            "error": result.error.to_json() if result.error else None,
+            "compensation_failures": [
+                {"step": failure.step, "error": failure.error.to_json()}
+                for failure in result.compensation_failures
+            ],
+        }
+    )

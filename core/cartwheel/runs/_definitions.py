@@ -1,0 +1,63 @@
+"""The definitions that runs began with and keep, by content hash."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cartwheel.app import DeclaredWorkflow
+from cartwheel.ports import UnknownWorkflow
+from cartwheel.runs._journal import Journal
+from cartwheel.workflow import Program, Workflow, compile_program
+from cartwheel.workflow._types import Type
+from cartwheel.workflow._values import signals_of
+
+
+class Definitions:
+    """Finds programs by content hash: the application's own, or older ones the journal kept."""
+
+    def __init__(self, workflows: Mapping[str, DeclaredWorkflow], journal: Journal) -> None:
+        self._workflows = workflows
+        self._journal = journal
+        self._programs: dict[str, Program] = {}
+        self._signals: dict[str, dict[str, Type]] = {}
+        self._hashes: dict[str, str] = {}
+
+    def current(self, workflow: str) -> DeclaredWorkflow:
+        """Give the application's workflow of that name; raises UnknownWorkflow."""
+        definition = self._workflows.get(workflow)
+        if definition is None:
+            raise UnknownWorkflow(workflow, tuple(self._workflows))
+        return definition
+
+    def hash_of(self, definition: DeclaredWorkflow) -> str:
+        """Give a definition's content hash, having kept the definition in the journal."""
+        content = self._hashes.get(definition.name)
+        if content is None:
+            content = definition.ir.content_hash
+            self._journal.define(content, definition.ir.to_json())
+            self._programs[content] = definition.program
+            self._hashes[definition.name] = content
+        return content
+
+    def program(self, content: str, workflow: str) -> Program:
+        """Give the program of a definition; raises UnknownWorkflow when nobody has kept it."""
+        program = self._programs.get(content)
+        if program is None:
+            program = self._programs[content] = compile_program(self._ir(content, workflow))
+        return program
+
+    def signals(self, content: str, workflow: str) -> dict[str, Type]:
+        """Give the signals a definition waits for, with the types of their payloads."""
+        signals = self._signals.get(content)
+        if signals is None:
+            signals = self._signals[content] = signals_of(self._ir(content, workflow))
+        return signals
+
+    def _ir(self, content: str, workflow: str) -> Workflow:
+        current = self._workflows.get(workflow)
+        if current is not None and self.hash_of(current) == content:
+            return current.ir
+        kept = self._journal.definition(content)
+        if kept is None:
+            raise UnknownWorkflow(f"{workflow} {content[:12]}", tuple(self._workflows))
+        return Workflow.from_json(kept)

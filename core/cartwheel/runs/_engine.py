@@ -1,0 +1,503 @@
+"""Durable runs over a journal, for adapters whose platform has no workflow engine of its own.
+
+The engine holds each open run as an `Execution` in memory. An effect's answer is delivered to the
+execution at once, but what the execution asks for next is begun only after the journal has kept the
+answer. So a crash loses nothing that anybody has acted on, and the journal's answers, delivered in
+their order to a fresh execution, rebuild the same state. Answers of many runs are written in one
+batch: whoever holds the flush lock writes for all.
+
+The engine starts no thread and never waits: a driver calls `take`, `perform`, `flush` and
+`fire_timers` (`InlineDriver` here, threads in the local adapter).
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from pydantic_core import from_json, to_json
+
+from cartwheel.app import DeclaredWorkflow
+from cartwheel.dispatch import TaskReply
+from cartwheel.ports import (
+    Clock,
+    HistoryEntry,
+    Json,
+    JsonObject,
+    Randomness,
+    Run,
+    RunConflict,
+    RunNotFound,
+    RunPage,
+    RunStatus,
+    Unavailable,
+)
+from cartwheel.runs._active import (
+    CANCELLED,
+    TIMEOUT,
+    ActiveRun,
+    Step,
+    Timer,
+    columns_of,
+    describe,
+    outcome_of,
+    reply_of,
+    result_json,
+    timed_out,
+)
+from cartwheel.runs._definitions import Definitions
+from cartwheel.runs._inline import InlineDriver
+from cartwheel.runs._journal import (
+    CANCEL,
+    Ended,
+    Journal,
+    Redriven,
+    RunRow,
+    Settled,
+    Signalled,
+    Started,
+    cancel_id,
+)
+from cartwheel.runs._views import history_of, run_of
+from cartwheel.workflow import (
+    Call,
+    Err,
+    Error,
+    Execution,
+    Leaf,
+    Ok,
+    Outcome,
+    Program,
+    Sleep,
+    Wait,
+)
+from cartwheel.workflow._values import mismatch
+
+TaskRunner = Callable[[str, str, str, bytes], TaskReply]
+"""Runs a task: its name, the idempotency key, the run's id and the input as JSON."""
+
+
+class Driver(Protocol):
+    """Is told when there is something to do."""
+
+    def ready(self, run: ActiveRun, calls: int) -> None:
+        """Take note that so many more calls of this run can be performed; the lock is held."""
+        ...
+
+    def drive(self, run: ActiveRun) -> None:
+        """Let the run go on, after its caller has flushed; the lock is not held."""
+        ...
+
+    def timer(self, due: float) -> None:
+        """Take note that a timer is due at this time; the engine's lock is held."""
+        ...
+
+
+class Engine:
+    """Is a WorkflowRuntime over a journal; every method may be called from any thread."""
+
+    def __init__(
+        self,
+        workflows: Mapping[str, DeclaredWorkflow],
+        run_task: TaskRunner,
+        journal: Journal,
+        clock: Clock,
+        random: Randomness,
+    ) -> None:
+        self._definitions = Definitions(workflows, journal)
+        self._run_task = run_task
+        self._journal = journal
+        self._clock = clock
+        self._random = random
+        self._lock = threading.RLock()
+        self._flushing = threading.Lock()
+        self._runs: dict[str, ActiveRun] = {}
+        self._starting: dict[str, Started] = {}
+        self._steps: list[Step] = []
+        self._timers: list[Timer] = []
+        self._order = itertools.count()
+        self._broken: BaseException | None = None
+        self._signal_mark = 0
+        self.driver: Driver = InlineDriver(self)
+
+    # What the port promises.
+
+    def start(self, workflow: str, run_id: str, input: JsonObject) -> Run:
+        """Start a run; see WorkflowRuntime."""
+        definition = self._definitions.current(workflow)
+        problem = mismatch(input, definition.ir.input)
+        if problem:
+            raise ValueError(f"workflow '{workflow}': {problem}")
+        content = self._definitions.hash_of(definition)
+        encoded = to_json(input)
+        with self._lock:
+            known = self._starting.get(run_id)
+            if known is None and run_id not in self._runs:
+                row = self._journal.run(run_id)
+                if row is None:
+                    started = Started(
+                        run_id,
+                        workflow,
+                        definition.version,
+                        content,
+                        encoded,
+                        self._clock.now(),
+                    )
+                    self._begin(started, definition.program)
+                    known = started
+                else:
+                    known = _started(row)
+            elif known is None:
+                row = self._journal.run(run_id)
+                known = _started(row) if row else None
+        if known is not None and known.workflow != workflow:
+            raise RunConflict(run_id, f"is a run of workflow '{known.workflow}'")
+        if known is not None and from_json(known.input) != input:
+            raise RunConflict(run_id, "was started with another input")
+        self.flush()
+        self._pump(run_id)
+        return self.status(run_id)
+
+    def signal(self, run_id: str, name: str, payload: Json, *, signal_id: str) -> bool:
+        """Deliver a signal; see WorkflowRuntime."""
+        row = self._row(run_id)
+        expected = self._definitions.signals(row.definition, row.workflow)
+        if name not in expected:
+            listed = ", ".join(sorted(expected)) or "none"
+            raise ValueError(
+                f"workflow '{row.workflow}' waits for no signal '{name}'; it waits for: {listed}"
+            )
+        problem = mismatch(payload, expected[name], "payload")
+        if problem:
+            raise ValueError(f"signal '{name}': {problem}")
+        return self._keep_signal(run_id, name, to_json(payload), signal_id)
+
+    def cancel(self, run_id: str, reason: str = "") -> None:
+        """Ask a run to end; see WorkflowRuntime."""
+        row = self._row(run_id)
+        self._keep_signal(run_id, CANCEL, to_json(reason), cancel_id(row.generation))
+
+    def status(self, run_id: str) -> Run:
+        """Give a run; see WorkflowRuntime."""
+        row = self._row(run_id)
+        with self._lock:
+            active = self._runs.get(run_id)
+            if active is None or row.status != RunStatus.RUNNING:
+                return run_of(row)
+            waiting = tuple(describe(effect) for effect in active.execution.pending.values())
+            return run_of(row, cancel_requested=active.cancelled, waiting_for=waiting)
+
+    def history(self, run_id: str) -> Sequence[HistoryEntry]:
+        """Give a run's history; see WorkflowRuntime."""
+        self._row(run_id)
+        return history_of(self._journal.settled(run_id), self._journal.signals(run_id))
+
+    def list(
+        self,
+        *,
+        status: RunStatus | None = None,
+        workflow: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> RunPage:
+        """List runs; see WorkflowRuntime."""
+        if cursor is not None and not cursor.isdecimal():
+            raise ValueError(f"'{cursor}' is no cursor of this listing")
+        before = None if cursor is None else int(cursor)
+        rows = self._journal.runs(status, workflow, before, limit + 1)
+        following = str(rows[limit - 1].order) if len(rows) > limit else None
+        return RunPage(tuple(run_of(row) for row in rows[:limit]), following)
+
+    def redrive(self, run_id: str) -> Run:
+        """Execute an ended run once more; see WorkflowRuntime."""
+        row = self._row(run_id)
+        if row.status in {RunStatus.RUNNING, RunStatus.SUCCEEDED}:
+            raise RunConflict(run_id, f"has {row.status}: only failed and cancelled runs go on")
+        with self._lock:
+            if run_id in self._runs:
+                raise RunConflict(run_id, "is being redriven already")
+            now = self._clock.now()
+            generation = row.generation + 1
+            active = self._revive(row._replace(generation=generation, generation_at=now))
+            effects = active.execution.start(now)
+            self._step(Step(Redriven(run_id, generation, now), active, effects, ended=False))
+            self._runs[run_id] = active
+        self.flush()
+        self._pump(run_id)
+        return self.status(run_id)
+
+    # What drivers call.
+
+    def recover(self) -> int:
+        """Take up all open runs where the journal has them; gives how many. Call it once, first."""
+        rows = self._journal.open_runs()
+        with self._lock:
+            self._signal_mark, _ = self._journal.signals_since(0)
+            for row in rows:
+                active = self._revive(row)
+                self._runs[row.run_id] = active
+                active.execution.start(row.generation_at)
+                for answer in self._journal.settled(row.run_id):
+                    if answer.generation == row.generation:
+                        active.execution.deliver(answer.effect, outcome_of(answer), answer.at)
+                self._begin_effects(active, list(active.execution.pending.values()))
+        for row in rows:
+            self._pump(row.run_id)
+        return len(rows)
+
+    def take(self, run: ActiveRun) -> Call | None:
+        """Take a call of the run that can be performed now."""
+        with self._lock:
+            if not run.calls:
+                return None
+            call = run.calls.popleft()
+            run.started[call.id] = self._clock.now()
+            return call
+
+    def perform(self, run: ActiveRun, call: Call) -> None:
+        """Do a call and deliver its answer; the answer still has to be flushed."""
+        if run.cancelled and not call.compensation:
+            reply, now = TaskReply(ok=False, json=to_json(CANCELLED.to_json())), self._clock.now()
+        elif (record := run.done.get(call.key)) is not None:
+            reply, now = TaskReply(ok=True, json=record.json), self._clock.now()
+        else:
+            reply = self._run_task(call.task, call.key, run.run_id, to_json(call.input))
+            now = self._clock.now()
+            if call.timeout is not None:
+                began = run.started.get(call.id, now)
+                if now - began >= call.timeout:
+                    now = began + call.timeout
+                    reply = TaskReply(ok=False, json=to_json(timed_out(call).to_json()))
+        with self._lock:
+            self._answer(run, call, reply, now)
+
+    def flush(self) -> None:
+        """Return when every answer given so far is kept and acted on."""
+        with self._flushing:
+            with self._lock:
+                steps, self._steps = self._steps, []
+            if not steps:
+                if self._broken is not None:
+                    raise Unavailable("the journal could not be written; restart after mending it")
+                return
+            if self._broken is not None:
+                raise Unavailable("the journal could not be written; restart after mending it")
+            try:
+                self._journal.write([step.record for step in steps])
+            except BaseException as error:
+                # Memory is ahead of the journal now: only a fresh start from the journal is right.
+                self._broken = error
+                raise
+            with self._lock:
+                for _, run, effects, ended in steps:
+                    if ended:
+                        self._runs.pop(run.run_id, None)
+                        run.ended.set()
+                    elif effects:
+                        self._begin_effects(run, effects)
+                    self._starting.pop(run.run_id, None)
+
+    def fire_timers(self, now: float) -> Sequence[ActiveRun]:
+        """Answer the effects whose time has come; gives the runs that may go on."""
+        fired: list[ActiveRun] = []
+        with self._lock:
+            while self._timers and self._timers[0].due <= now:
+                timer = heapq.heappop(self._timers)
+                effect = timer.run.execution.pending.get(timer.effect)
+                if effect is not None:
+                    self._answer(timer.run, effect, reply_of(timer.outcome), timer.due)
+                    fired.append(timer.run)
+        return fired
+
+    def next_timer(self) -> float | None:
+        """Give when the next timer is due, in epoch seconds."""
+        with self._lock:
+            while self._timers:
+                timer = self._timers[0]
+                if timer.effect in timer.run.execution.pending:
+                    return timer.due
+                heapq.heappop(self._timers)
+            return None
+
+    def take_foreign_signals(self) -> None:
+        """Deliver the signals that another process has written into the journal."""
+        mark, signals = self._journal.signals_since(self._signal_mark)
+        self._signal_mark = mark
+        touched: list[str] = []
+        with self._lock:
+            for signal in signals:
+                run = self._runs.get(signal.run_id)
+                if run is not None and signal.signal_id not in run.seen:
+                    run.seen.add(signal.signal_id)
+                    self._post(run, signal)
+                    touched.append(signal.run_id)
+        if touched:
+            self.flush()
+        for run_id in touched:
+            self._pump(run_id)
+
+    def active(self, run_id: str) -> ActiveRun | None:
+        """Give an open run as it is in memory."""
+        with self._lock:
+            return self._runs.get(run_id)
+
+    @property
+    def pending(self) -> int:
+        """Count the answers that wait to be kept."""
+        return len(self._steps)
+
+    # What both share.
+
+    def _begin(self, started: Started, program: Program) -> None:
+        execution = Execution(program, started.run_id, from_json(started.input))
+        active = ActiveRun(started.run_id, execution, 1)
+        self._runs[started.run_id] = active
+        self._starting[started.run_id] = started
+        effects = active.execution.start(started.at)
+        self._step(Step(started, active, effects, ended=False))
+        self._end_if_done(active, started.at)
+
+    def _revive(self, row: RunRow) -> ActiveRun:
+        """Make a run's memory anew from the journal, up to its last generation's beginning."""
+        program = self._definitions.program(row.definition, row.workflow)
+        active = ActiveRun(
+            row.run_id, Execution(program, row.run_id, from_json(row.input)), row.generation
+        )
+        taken: set[str] = set()
+        for answer in self._journal.settled(row.run_id):
+            active.seq = answer.seq
+            if answer.generation < row.generation:
+                if answer.ok and answer.kind in {"task", "compensation"}:
+                    active.done[answer.key] = answer
+            elif answer.signal_id:
+                taken.add(answer.signal_id)
+        for signal in self._journal.signals(row.run_id):
+            active.seen.add(signal.signal_id)
+            if signal.name == CANCEL:
+                active.cancelled = signal.at >= row.generation_at
+            elif signal.signal_id not in taken:
+                active.mailbox.setdefault(signal.name, deque()).append(signal)
+        return active
+
+    def _begin_effects(self, run: ActiveRun, effects: Sequence[Leaf]) -> None:
+        """Begin what the execution asks for; the lock is held and the reason is in the journal."""
+        calls = 0
+        for effect in effects:
+            if type(effect) is Call:
+                run.calls.append(effect)
+                calls += 1
+            elif type(effect) is Sleep:
+                early = effect.jitter * self._random.uniform() if effect.jitter else 0.0
+                self._set_timer(effect.until - early, run, effect.id, Ok(None))
+            elif type(effect) is Wait:
+                self._begin_wait(run, effect)
+        if calls:
+            self.driver.ready(run, calls)
+
+    def _begin_wait(self, run: ActiveRun, wait: Wait) -> None:
+        waiting = run.mailbox.get(wait.signal)
+        if run.cancelled:
+            self._answer(run, wait, reply_of(Err(CANCELLED)), self._clock.now())
+        elif waiting:
+            self._take_signal(run, wait, waiting.popleft())
+        elif wait.until is not None:
+            error = Error(TIMEOUT, f"signal '{wait.signal}' did not come in time", retryable=True)
+            self._set_timer(wait.until, run, wait.id, Err(error))
+
+    def _set_timer(self, due: float, run: ActiveRun, effect: str, outcome: Outcome) -> None:
+        heapq.heappush(self._timers, Timer(due, next(self._order), run, effect, outcome))
+        self.driver.timer(due)
+
+    def expire_call(self, run: ActiveRun, call: Call) -> None:
+        """Have a call that is under way answered with Timeout when its time is over."""
+        if call.timeout is not None:
+            with self._lock:
+                due = run.started[call.id] + call.timeout
+                self._set_timer(due, run, call.id, Err(timed_out(call)))
+
+    def _answer(
+        self, run: ActiveRun, effect: Leaf, reply: TaskReply, now: float, signal_id: str = ""
+    ) -> None:
+        """Deliver an answer and queue its record; what follows begins after the flush."""
+        if effect.id not in run.execution.pending:
+            return
+        run.started.pop(effect.id, None)
+        run.seq += 1
+        kind, key, task, attempt = columns_of(effect)
+        record = Settled(
+            run.run_id,
+            run.generation,
+            run.seq,
+            effect.id,
+            kind,
+            effect.step,
+            key,
+            task,
+            attempt,
+            reply.ok,
+            reply.json,
+            now,
+            signal_id,
+        )
+        effects = run.execution.deliver(effect.id, outcome_of(record), now)
+        self._step(Step(record, run, effects, ended=False))
+        self._end_if_done(run, now)
+
+    def _end_if_done(self, run: ActiveRun, now: float) -> None:
+        result = run.execution.result
+        if result is not None:
+            ended = Ended(run.run_id, RunStatus(result.status), result_json(result), now)
+            self._step(Step(ended, run, (), ended=True))
+
+    def _step(self, step: Step) -> None:
+        self._steps.append(step)
+
+    def _take_signal(self, run: ActiveRun, wait: Wait, signal: Signalled) -> None:
+        reply = TaskReply(ok=True, json=signal.payload)
+        self._answer(run, wait, reply, self._clock.now(), signal.signal_id)
+
+    def _keep_signal(self, run_id: str, name: str, payload: bytes, signal_id: str) -> bool:
+        with self._lock:
+            run = self._runs.get(run_id)
+            if run is None or signal_id in run.seen or run.execution.result is not None:
+                return False
+            run.seen.add(signal_id)
+            signal = Signalled(run_id, signal_id, name, payload, self._clock.now())
+            self._step(Step(signal, run, (), ended=False))
+            self._post(run, signal)
+        self.flush()
+        self._pump(run_id)
+        return True
+
+    def _post(self, run: ActiveRun, signal: Signalled) -> None:
+        """Hand a kept (or about to be kept) signal to a wait, or lay it into the run's mailbox."""
+        waits = [effect for effect in run.execution.pending.values() if type(effect) is Wait]
+        if signal.name == CANCEL:
+            run.cancelled = True
+            for wait in waits:
+                self._answer(run, wait, reply_of(Err(CANCELLED)), self._clock.now())
+            return
+        for wait in waits:
+            if wait.signal == signal.name:
+                self._take_signal(run, wait, signal)
+                return
+        run.mailbox.setdefault(signal.name, deque()).append(signal)
+
+    def _pump(self, run_id: str) -> None:
+        run = self.active(run_id)
+        if run is not None:
+            self.driver.drive(run)
+
+    def _row(self, run_id: str) -> RunRow:
+        row = self._journal.run(run_id)
+        if row is None:
+            raise RunNotFound(run_id)
+        return row
+
+
+def _started(row: RunRow) -> Started:
+    return Started(row.run_id, row.workflow, row.version, row.definition, row.input, row.started_at)

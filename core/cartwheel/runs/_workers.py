@@ -1,0 +1,152 @@
+"""Threads that perform runs' calls, and one that keeps timers and flushes what others leave."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from cartwheel.ports import Clock
+from cartwheel.runs._active import ActiveRun
+from cartwheel.runs._engine import Engine
+
+WORKERS = 8
+FOREIGN_SECONDS = 0.25
+"""How often the journal is asked for signals that another process has written."""
+
+
+class WorkerDriver:
+    """Drives an engine with threads.
+
+    A worker performs calls as long as there are any and then flushes their answers in one batch;
+    while workers are busy the keeper flushes, so that a slow task holds up nobody's answer. A
+    worker whose call has outlived its timeout is replaced, and ends when the call returns.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Clock,
+        *,
+        on_failure: Callable[[BaseException], None],
+        workers: int = WORKERS,
+    ) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._on_failure = on_failure
+        self._queue: deque[ActiveRun] = deque()
+        self._available = threading.Condition(threading.Lock())
+        self._keeper_wake = threading.Event()
+        self._next_wake = 0.0
+        self._stopping = False
+        self._idle = 0
+        self._names = iter(range(1, 1_000_000))
+        self._deadlines: dict[threading.Thread, float] = {}
+        self._retired: set[threading.Thread] = set()
+        self._workers: list[threading.Thread] = []
+        self._keeper = threading.Thread(target=self._keep, name="runs-keeper", daemon=True)
+        engine.driver = self
+        for _ in range(workers):
+            self._add_worker()
+        self._keeper.start()
+
+    def ready(self, run: ActiveRun, calls: int) -> None:
+        """Queue the calls; called with the engine's lock held."""
+        with self._available:
+            self._queue.extend([run] * calls)
+            if self._idle:
+                self._available.notify()
+
+    def timer(self, due: float) -> None:
+        """Wake the keeper when this timer comes before what it waits for."""
+        if due < self._next_wake:
+            self._keeper_wake.set()
+
+    def drive(self, run: ActiveRun) -> None:
+        """Leave the run to the workers; the keeper flushes what its caller has not."""
+        if self._engine.pending:
+            self._keeper_wake.set()
+
+    def close(self, seconds: float = 10.0) -> bool:
+        """Stop; false when a call was still under way after so many seconds.
+
+        Such a call is done again, under its key, when its run is next taken up.
+        """
+        with self._available:
+            self._stopping = True
+            self._available.notify_all()
+        self._keeper_wake.set()
+        end = time.monotonic() + seconds
+        for thread in [self._keeper, *self._workers]:
+            thread.join(max(0.0, end - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._workers)
+
+    def _add_worker(self) -> None:
+        name = f"runs-worker-{next(self._names)}"
+        thread = threading.Thread(target=self._guarded, args=(self._work,), name=name, daemon=True)
+        self._workers.append(thread)
+        thread.start()
+
+    def _guarded(self, loop: Callable[[], None]) -> None:
+        try:
+            loop()
+        except Exception as error:  # noqa: BLE001  # a thread's end has nobody else to tell
+            self._stopping = True
+            self._on_failure(error)
+
+    def _work(self) -> None:
+        engine, available, queue = self._engine, self._available, self._queue
+        me = threading.current_thread()
+        while me not in self._retired:
+            with available:
+                while not queue and not self._stopping:
+                    self._idle += 1
+                    available.wait()
+                    self._idle -= 1
+                if self._stopping:
+                    return
+                run = queue.popleft()
+                if queue and self._idle:
+                    available.notify()
+            call = engine.take(run)
+            if call is None:
+                continue
+            if call.timeout is not None:
+                engine.expire_call(run, call)
+                self._deadlines[me] = self._clock.now() + call.timeout
+            engine.perform(run, call)
+            self._deadlines.pop(me, None)
+            if queue:
+                if not self._keeper_wake.is_set():
+                    self._keeper_wake.set()
+            else:
+                while engine.pending:
+                    engine.flush()
+        self._workers.remove(me)
+
+    def _keep(self) -> None:
+        self._guarded(self._keep_on)
+
+    def _keep_on(self) -> None:
+        engine = self._engine
+        foreign_at = 0.0
+        while not self._stopping:
+            now = self._clock.now()
+            if now >= foreign_at:
+                engine.take_foreign_signals()
+                foreign_at = now + FOREIGN_SECONDS
+            engine.fire_timers(self._clock.now())
+            while engine.pending:
+                engine.flush()
+            self._replace_stuck(now)
+            due = engine.next_timer()
+            self._next_wake = foreign_at if due is None else min(due, foreign_at)
+            self._keeper_wake.wait(max(0.0, self._next_wake - self._clock.now()))
+            self._keeper_wake.clear()
+
+    def _replace_stuck(self, now: float) -> None:
+        for thread, deadline in list(self._deadlines.items()):
+            if deadline < now and thread not in self._retired:
+                self._retired.add(thread)
+                self._add_worker()
