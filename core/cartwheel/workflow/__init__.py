@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from cartwheel.workflow._execution import Execution
     from cartwheel.workflow._interpreter import Program, compile_program
     from cartwheel.workflow._ir import LANGUAGE_ERRORS, RetryPolicy, Workflow
+    from cartwheel.workflow._lower_saga import lower_saga
     from cartwheel.workflow._problems import BuildError, Problem
     from cartwheel.workflow._python_types import UnsupportedType
     from cartwheel.workflow._surface import (
@@ -101,6 +102,7 @@ _HOMES = {
         "RetryPolicy",
         "Workflow",
     ),
+    "_lower_saga": ("lower_saga",),
     "_problems": (
         "BuildError",
         "Problem",
@@ -170,6 +172,7 @@ __all__ = [
     "hours",
     "is_null",
     "length",
+    "lower_saga",
     "map_each",
     "minutes",
     "not_",

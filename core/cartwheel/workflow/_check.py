@@ -287,7 +287,7 @@ class _Checker:
         assigned = _Assigned()
         self._collectors.append(assigned)
         after = self._body(step.body, scope, place)
-        self._collectors.remove(assigned)
+        self._collectors.pop()
         self._step = step
         for name, types in assigned.types.items():
             if name in before.types:

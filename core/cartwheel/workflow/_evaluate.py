@@ -14,6 +14,7 @@ from cartwheel.workflow._expr import (
     FormatExpr,
     IsNullExpr,
     KeyExpr,
+    KnownExpr,
     LengthExpr,
     ListExpr,
     LiteralExpr,
@@ -75,6 +76,8 @@ def compile_expr(expr: Expr) -> Eval:
         case ArithExpr(op=op, left=left, right=right):
             one, two, sign = compile_expr(left), compile_expr(right), 1 if op == "+" else -1
             return lambda env: max(-MAX_INT, min(MAX_INT, one(env) + sign * two(env)))
+        case KnownExpr(operand=operand):
+            return compile_expr(operand)
         case KeyExpr(step=step):
             return lambda env: f"{env[RUN]}:{step}{env[POSITION]}"
 

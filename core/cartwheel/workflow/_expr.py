@@ -113,6 +113,13 @@ class KeyExpr(Node):
     step: str
 
 
+class KnownExpr(Node):
+    """A value that is known not to be null here. Made by the saga lowering only."""
+
+    kind: Literal["known"] = "known"
+    operand: Expr
+
+
 Expr = Annotated[
     LiteralExpr
     | RefExpr
@@ -126,7 +133,8 @@ Expr = Annotated[
     | LengthExpr
     | FormatExpr
     | ArithExpr
-    | KeyExpr,
+    | KeyExpr
+    | KnownExpr,
     Field(discriminator="kind"),
 ]
 
@@ -141,6 +149,7 @@ for _model in (
     LengthExpr,
     FormatExpr,
     ArithExpr,
+    KnownExpr,
 ):
     _model.model_rebuild()
 
@@ -156,8 +165,8 @@ def children(expr: Expr) -> tuple[Expr, ...]:
             return tuple(fields.values())
         case AndExpr(operands=operands) | OrExpr(operands=operands):
             return operands
-        case NotExpr(operand=operand) | IsNullExpr(operand=operand) | LengthExpr(operand=operand):
-            return (operand,)
+        case NotExpr() | IsNullExpr() | LengthExpr() | KnownExpr():
+            return (expr.operand,)
         case FormatExpr(parts=parts):
             return parts
         case CompareExpr(left=left, right=right) | ArithExpr(left=left, right=right):

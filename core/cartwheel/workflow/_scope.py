@@ -17,6 +17,7 @@ from cartwheel.workflow._expr import (
     FormatExpr,
     IsNullExpr,
     KeyExpr,
+    KnownExpr,
     LengthExpr,
     ListExpr,
     LiteralExpr,
@@ -211,6 +212,9 @@ def type_of(expr: Expr, scope: Scope, report: Report) -> Type | None:
             expect(left, INT, scope, report, f"the left side of {op}")
             expect(right, INT, scope, report, f"the right side of {op}")
             return INT
+        case KnownExpr(operand=operand):
+            of = type_of(operand, scope, report)
+            return None if of is None else without_null(of)
         case KeyExpr():
             return STRING
 
