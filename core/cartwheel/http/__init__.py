@@ -1,8 +1,11 @@
 """HTTP: requests, responses, routing, problems, permissions, idempotency, OpenAPI."""
 
 from cartwheel.http._etag import etag, require_match
+from cartwheel.http._gateway import MAX_BODY, Gateway
+from cartwheel.http._idempotency import IDEMPOTENCY
 from cartwheel.http._messages import Request, Response
 from cartwheel.http._models import Body, Query, Reply, View
+from cartwheel.http._openapi import openapi
 from cartwheel.http._permission import ANYONE, AUTHENTICATED, Permission, only
 from cartwheel.http._problems import (
     BadRequest,
@@ -28,9 +31,12 @@ from cartwheel.http._problems import (
 __all__ = [
     "ANYONE",
     "AUTHENTICATED",
+    "IDEMPOTENCY",
+    "MAX_BODY",
     "BadRequest",
     "Body",
     "Forbidden",
+    "Gateway",
     "IdempotencyKeyMalformed",
     "IdempotencyKeyMissing",
     "IdempotencyKeyReused",
@@ -54,6 +60,7 @@ __all__ = [
     "View",
     "etag",
     "only",
+    "openapi",
     "problem",
     "require_match",
 ]

@@ -37,10 +37,10 @@ def check_strict(where: str, model: type[BaseModel]) -> None:
             )
 
 
-def read_body(model: type[BaseModel], value: Json) -> BaseModel:
-    """Make the model of a body that was read strictly; raises InvalidRequest."""
+def read_body(model: type[BaseModel], body: bytes) -> BaseModel:
+    """Make the model of a body that `read_json` has passed; raises InvalidRequest."""
     try:
-        return model.model_validate_json(json.dumps(value), strict=True)
+        return model.model_validate_json(body, strict=True)
     except ValidationError as error:
         raise _invalid(error, "body") from error
 

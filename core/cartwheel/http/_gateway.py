@@ -1,0 +1,326 @@
+"""Serves an application's routes: one request in, one response out, whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel
+
+from cartwheel.context import Context, Principal
+from cartwheel.http._binding import QueryReader, check_strict, read_body, refuse_query
+from cartwheel.http._idempotency import (
+    Grant,
+    IdempotencyGuard,
+    context_key,
+    idempotency_key,
+    is_definite,
+    request_hash,
+)
+from cartwheel.http._messages import Request, Response
+from cartwheel.http._models import Reply
+from cartwheel.http._problems import (
+    BadRequest,
+    Forbidden,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    Unauthenticated,
+    UnsupportedMediaType,
+    problem,
+    refuse,
+)
+from cartwheel.http._router import Miss, Router
+from cartwheel.http._strict_json import read_json
+from cartwheel.log import Log
+from cartwheel.ports import Conflict, DomainError, Json, Ports, Unavailable
+
+if TYPE_CHECKING:
+    from cartwheel.app import App, Route
+
+MAX_BODY = 256 * 1024
+"""Bytes of a body; more is refused before it is looked at."""
+RETRY_SECONDS = 1
+"""What Retry-After says when infrastructure did not answer."""
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+)
+_BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/-]+=*)")
+_JSON_TYPE = re.compile(r'application/json[ \t]*(;[ \t]*charset="?utf-8"?[ \t]*)?', re.IGNORECASE)
+_UNREADABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
+_SECURITY = {
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Endpoint:
+    route: Route
+    query: QueryReader | None
+
+
+@dataclass(frozen=True, slots=True)
+class _BuiltIn:
+    answer: Callable[[], Response]
+
+
+@dataclass(slots=True)
+class _Seen:
+    """Collects what the access log says about a request."""
+
+    request_id: str
+    log: Log
+    pattern: str = ""
+    subject: str = ""
+
+
+class Gateway:
+    """Answers requests by an application's routes; safe to call from several threads.
+
+    Building it raises ConfigurationError for models that are not strict.
+    """
+
+    def __init__(self, app: App, ports: Ports, log: Log) -> None:
+        self._app = app
+        self._ports = ports
+        self._log = log
+        self._guard = IdempotencyGuard(ports)
+        self._router: Router[_Endpoint | _BuiltIn] = Router()
+        self._router.add("GET", "/health", _BuiltIn(_healthy))
+        self._router.add("GET", "/openapi.json", _BuiltIn(self._openapi))
+        self._router.add("GET", "/docs", _BuiltIn(_docs))
+        for route in app.routes:
+            self._router.add(route.method, route.path, _endpoint(route))
+
+    def __call__(self, request: Request) -> Response:
+        """Answer a request; no exception leaves but those that end the process."""
+        started = self._ports.clock.now()
+        seen = self._identify(request)
+        try:
+            response = self._answer(request, seen)
+        except Exception as error:  # noqa: BLE001  # the last line: every error becomes an answer
+            response = self._refusal(error, seen)
+        response = _finished(response, request, seen)
+        took = self._ports.clock.now() - started
+        _say(
+            seen.log.info,
+            "request",
+            method=request.method if request.method in _METHODS else "OTHER",
+            route=seen.pattern or "none",
+            status=response.status,
+            ms=round(took * 1000, 1),
+            subject=seen.subject,
+        )
+        return response
+
+    def _identify(self, request: Request) -> _Seen:
+        given = request.header("x-request-id")
+        request_id = given if given and _REQUEST_ID.fullmatch(given) else self._ports.ids.new("req")
+        log = self._log.bind(request_id=request_id)
+        trace = request.header("traceparent")
+        if trace and _TRACEPARENT.fullmatch(trace):
+            log = log.bind(traceparent=trace)
+        return _Seen(request_id, log)
+
+    def _answer(self, request: Request, seen: _Seen) -> Response:
+        if _UNREADABLE.search(request.path):
+            raise BadRequest("the path holds a control character or bytes that are not UTF-8")
+        found = self._router.find(request.method, request.path)
+        seen.pattern = found.pattern
+        if not found.allow:
+            raise NotFound("no route has this path; GET /openapi.json lists them")
+        if request.method == "OPTIONS":
+            return Response(204, {"Allow": ", ".join(found.allow)})
+        if isinstance(found, Miss):
+            allow = ", ".join(found.allow)
+            raise MethodNotAllowed(f"this path takes {allow}", allow=found.allow)
+        if len(request.body) > MAX_BODY:
+            raise PayloadTooLarge(
+                f"the body has {len(request.body)} bytes, at most {MAX_BODY} are read"
+            )
+        if isinstance(found.endpoint, _BuiltIn):
+            return found.endpoint.answer()
+        return self._serve(found.endpoint, replace(request, path_params=found.params), seen)
+
+    def _serve(self, endpoint: _Endpoint, request: Request, seen: _Seen) -> Response:
+        route = endpoint.route
+        ctx = Context(self._ports, seen.log, seen.request_id, request=request)
+        principal = self._authenticated(route, ctx, request)
+        if principal is not None:
+            seen.subject = principal.subject
+            ctx = replace(ctx, principal=principal)
+        key = idempotency_key(request) if route.idempotent else None
+        arguments: dict[str, object] = dict(request.path_params)
+        body = _read_body(route, request, arguments)
+        if endpoint.query is None:
+            refuse_query(request.query)
+        else:
+            arguments["query"] = endpoint.query.read(request.query)
+        if key is None:
+            return _called(route, ctx, arguments)
+        fingerprint = request_hash(request, body)
+        return self._once(route, ctx, arguments, key=key, fingerprint=fingerprint, seen=seen)
+
+    def _authenticated(self, route: Route, ctx: Context, request: Request) -> Principal | None:
+        authenticate = self._app.authenticate
+        if authenticate is None:
+            return None
+        given = request.headers.get("authorization", ())
+        if not given:
+            if route.permission.authenticated:
+                raise Unauthenticated("send an access token: Authorization: Bearer ...")
+            return None
+        match = _BEARER.fullmatch(given[0])
+        if match is None or len(given) > 1:
+            raise Unauthenticated("the Authorization header is not one `Bearer` and a token")
+        principal = authenticate(ctx, match[1])
+        if route.permission.authenticated and not route.permission.allows(principal.roles):
+            raise Forbidden(f"this needs the role {route.permission.name}")
+        return principal
+
+    def _once(
+        self,
+        route: Route,
+        ctx: Context,
+        arguments: Mapping[str, object],
+        *,
+        key: str,
+        fingerprint: str,
+        seen: _Seen,
+    ) -> Response:
+        granted = self._guard.begin(route.name, seen.subject, key, fingerprint)
+        if not isinstance(granted, Grant):
+            return granted
+        ctx = replace(ctx, key=context_key(route.name, seen.subject, key))
+        definite = True
+        try:
+            response = _called(route, ctx, arguments)
+        except Exception as error:  # noqa: BLE001  # an error has an answer too, kept or not
+            response = self._refusal(error, seen)
+            definite = isinstance(error, DomainError)
+        if definite and is_definite(response.status):
+            return self._guard.finish(granted, response)
+        self._guard.leave_in_doubt(granted)
+        return response
+
+    def _refusal(self, error: Exception, seen: _Seen) -> Response:
+        instance = seen.request_id
+        if isinstance(error, DomainError):
+            return refuse(error, instance)
+        if isinstance(error, Conflict):
+            _say(seen.log.warning, "conflict left a handler", route=seen.pattern, error=str(error))
+            return problem(
+                409,
+                "conflict",
+                "Somebody else changed the same thing",
+                detail="read it again and decide anew",
+                instance=instance,
+            )
+        if isinstance(error, Unavailable):
+            _say(seen.log.warning, "unavailable", route=seen.pattern, error=str(error))
+            return problem(
+                503,
+                "unavailable",
+                "A part of the service did not answer",
+                detail="nobody knows whether the request took effect; try the same one again",
+                instance=instance,
+                headers={"Retry-After": str(RETRY_SECONDS)},
+            )
+        fail = functools.partial(seen.log.failure, error=error)
+        _say(fail, "request failed", route=seen.pattern)
+        return problem(500, "internal", "The service has a fault", instance=instance)
+
+    def _openapi(self) -> Response:
+        return _json(self._document, {"Cache-Control": "no-cache"})
+
+    @functools.cached_property
+    def _document(self) -> bytes:
+        from cartwheel.http._openapi import openapi
+
+        return json.dumps(openapi(self._app), separators=(",", ":")).encode()
+
+
+def _endpoint(route: Route) -> _Endpoint:
+    where = f"route {route.method} {route.path} ({route.name})"
+    if route.body is not None:
+        check_strict(where, route.body)
+    return _Endpoint(route, QueryReader(where, route.query) if route.query is not None else None)
+
+
+def _read_body(route: Route, request: Request, arguments: dict[str, object]) -> Json:
+    """Put the body's model among the arguments and give the body as JSON."""
+    if route.body is None:
+        if request.body:
+            raise BadRequest("this route takes no body; send none")
+        return None
+    if not request.body:
+        raise BadRequest("this route needs a JSON body")
+    types = request.headers.get("content-type", ())
+    if len(types) != 1 or not _JSON_TYPE.fullmatch(types[0].strip()):
+        raise UnsupportedMediaType("send the body as UTF-8 with Content-Type: application/json")
+    value = read_json(request.body)
+    arguments["body"] = read_body(route.body, request.body)
+    return value
+
+
+def _called(route: Route, ctx: Context, arguments: Mapping[str, object]) -> Response:
+    result = route.handler(ctx, **arguments)
+    if isinstance(result, Response):
+        return result
+    status, headers = route.status, {}
+    if isinstance(result, Reply):
+        status = result.status or status
+        headers = dict(result.headers)
+        result = result.model
+    if result is None:
+        return Response(204, headers)
+    if not isinstance(result, BaseModel):
+        raise TypeError(
+            f"{route.name} returned {type(result).__name__}; a handler returns a pydantic model, "
+            "a Reply, a Response or None"
+        )
+    return _json(result.model_dump_json(by_alias=True).encode(), headers, status)
+
+
+def _json(body: bytes, headers: Mapping[str, str], status: int = 200) -> Response:
+    return Response(status, {"Content-Type": "application/json", **headers}, body)
+
+
+def _say(write: Callable[..., None], event: str, **fields: object) -> None:
+    """Log without letting a full disk or a closed pipe cost the caller the answer."""
+    with contextlib.suppress(Exception):
+        write(event, **fields)
+
+
+def _healthy() -> Response:
+    return _json(b'{"status":"ok"}', {})
+
+
+def _docs() -> Response:
+    from cartwheel.http._docs import docs_page
+
+    return docs_page()
+
+
+def _finished(response: Response, request: Request, seen: _Seen) -> Response:
+    """Add what every answer carries, without overwriting what the handler decided."""
+    given = {name.lower() for name in response.headers}
+    headers = dict(response.headers)
+    headers.update({name: value for name, value in _SECURITY.items() if name.lower() not in given})
+    headers["X-Request-Id"] = seen.request_id
+    if request.method != "HEAD":
+        return Response(response.status, headers, response.body)
+    if response.status not in {204, 304}:
+        headers["Content-Length"] = str(len(response.body))
+    return Response(response.status, headers)
