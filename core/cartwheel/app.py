@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import BaseModel
 
 from cartwheel.context import Context, Principal
+from cartwheel.http._idempotency import IDEMPOTENCY
+from cartwheel.http._models import Reply
 from cartwheel.http._permission import Permission
+from cartwheel.http._router import RESERVED
 from cartwheel.ports import Collection, ConfigurationError, DomainError, Event, Index, Message
 from cartwheel.unit import OUTBOX_INDEX
 from cartwheel.workflow import RetryPolicy, Task
@@ -136,8 +139,8 @@ class Service:
         """Declare the route `method path`; the docstring's first line is its summary.
 
         The handler takes `ctx` and, by name, what it needs: `body` and `query` (pydantic models,
-        read strictly) and the parameters of the path (strings). It returns a model, None or a
-        `Response`.
+        read strictly) and the parameters of the path (strings). It returns a model, a `Reply` that
+        adds headers to a model, a `Response`, or None, which is 204.
         """
 
         def declare(handler: RouteHandler) -> RouteHandler:
@@ -243,9 +246,10 @@ class App:
         self.services = tuple(services)
         self.authenticate = authenticate
         self.workflows = _by_name("workflow", workflows)
-        self.collections = _by_name("collection", self._all("collections", Collection))
-        self.tasks = _by_name("task", self._all("tasks", Task))
         self.routes: tuple[Route, ...] = tuple(self._all("routes", Route))
+        kept = (IDEMPOTENCY,) if any(route.idempotent for route in self.routes) else ()
+        self.collections = _by_name("collection", (*self._all("collections", Collection), *kept))
+        self.tasks = _by_name("task", self._all("tasks", Task))
         self.subscriptions = _by_name("subscription", self._all("subscriptions", Subscription))
         self.consumers = _by_name("consumer", self._all("consumers", Consumer))
         self.schedules = _by_name("schedule", self._all("schedules", Schedule))
@@ -275,6 +279,11 @@ class App:
                     f"{route.method} {route.path} is declared by {seen[shape]} and {route.name}"
                 )
             seen[shape] = route.name
+            if route.path in RESERVED:
+                problems.append(
+                    f"{route.method} {route.path} ({route.name}) is answered by the gateway "
+                    f"itself, as are {', '.join(RESERVED)}; choose another path"
+                )
             if route.permission.authenticated and self.authenticate is None:
                 problems.append(
                     f"{route.method} {route.path} needs '{route.permission.name}', but the App has "
@@ -345,7 +354,7 @@ def _route(
         status=status,
         body=_model(where, hints, "body"),
         query=_model(where, hints, "query"),
-        output=hints.get("return") if _is_model(hints.get("return")) else None,
+        output=_output(hints.get("return")),
         path_params=in_path,
         idempotent=idempotent,
         errors=tuple(errors),
@@ -353,7 +362,13 @@ def _route(
     )
 
 
-def _is_model(hint: object) -> bool:
+def _output(hint: object) -> type[BaseModel] | None:
+    if typing.get_origin(hint) is Reply:
+        hint = typing.get_args(hint)[0]
+    return hint if _is_model(hint) else None
+
+
+def _is_model(hint: object) -> typing.TypeGuard[type[BaseModel]]:
     return isinstance(hint, type) and issubclass(hint, BaseModel)
 
 
