@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any, TypeVar, cast, overload
+from contextlib import AbstractContextManager, contextmanager
+from types import TracebackType
+from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
@@ -23,6 +25,7 @@ from cartwheel.workflow._recorder import (
 from cartwheel.workflow._symbol import condition, expression, kind, lift, refuse, source_line
 from cartwheel.workflow._types import ERROR_TYPE, NULL, ListType, NullType, Type, describe
 
+P = ParamSpec("P")
 T = TypeVar("T")
 R = TypeVar("R")
 T1 = TypeVar("T1")
@@ -37,6 +40,40 @@ T9 = TypeVar("T9")
 T10 = TypeVar("T10")
 
 
+class _Block(AbstractContextManager[R]):
+    """A block that notices when nobody enters it: without `with` its steps would run always."""
+
+    def __init__(self, inner: AbstractContextManager[R], current: Recorder, shown: str) -> None:
+        self._inner = inner
+        self._current = current
+        self._shown = shown
+        current.unopened.append(shown)
+
+    def __enter__(self) -> R:
+        self._current.unopened.remove(self._shown)
+        return self._inner.__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._inner.__exit__(kind, error, trace)
+
+
+def _block(function: Callable[P, Iterator[R]]) -> Callable[P, _Block[R]]:
+    make = contextmanager(function)
+
+    @functools.wraps(function)
+    def block(*args: P.args, **kwargs: P.kwargs) -> _Block[R]:
+        current = recorder(function.__name__)
+        shown = f"{function.__name__}(...) at {source_line()}"
+        return _Block(make(*args, **kwargs), current, shown)
+
+    return block
+
+
 class CaughtError(BaseModel):
     """What a handler sees of the error that it caught."""
 
@@ -48,7 +85,7 @@ class CaughtError(BaseModel):
     retryable: bool
 
 
-@contextmanager
+@_block
 def when(test: object, *, step: str | None = None) -> Iterator[None]:
     """Run the steps inside only if a condition holds."""
     current = recorder("when")
@@ -60,7 +97,7 @@ def when(test: object, *, step: str | None = None) -> Iterator[None]:
     current.add(WhenDraft(name, at, tested, body))
 
 
-@contextmanager
+@_block
 def otherwise() -> Iterator[None]:
     """Run the steps inside only if the condition of the `when` right before does not hold."""
     current = recorder("otherwise")
@@ -74,7 +111,7 @@ def otherwise() -> Iterator[None]:
         yield
 
 
-@contextmanager
+@_block
 def attempt(*, step: str | None = None) -> Iterator[None]:
     """Run the steps inside; the `catch` blocks that follow handle their errors."""
     current = recorder("attempt")
@@ -85,7 +122,7 @@ def attempt(*, step: str | None = None) -> Iterator[None]:
     current.add(TryDraft(name, at, body))
 
 
-@contextmanager
+@_block
 def catch(*codes: str) -> Iterator[CaughtError]:
     """Handle errors of the attempt right before by their codes; `*`, or none, is any error."""
     current = recorder("catch")
@@ -101,7 +138,7 @@ def catch(*codes: str) -> Iterator[CaughtError]:
         yield cast("CaughtError", named(name, ERROR_TYPE))
 
 
-@contextmanager
+@_block
 def saga(*, step: str | None = None) -> Iterator[None]:
     """Undo the steps inside which have a `compensate`, in reverse, when one of them fails."""
     current = recorder("saga")

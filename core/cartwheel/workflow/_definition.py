@@ -138,7 +138,8 @@ def workflow(
         if len(parameters) != 1 or parameters[0] not in hints or "return" not in hints:
             remedy = "write def name(cmd: InputModel) -> ResultModel: (or -> None)"
             refuse(
-                f"workflow {name!r} takes one typed argument and has a result type", remedy=remedy
+                f"workflow {name!r} must take one typed argument and have a result type",
+                remedy=remedy,
             )
         given, output = hints[parameters[0]], hints["return"]
         if not (isinstance(given, type) and issubclass(given, BaseModel)):

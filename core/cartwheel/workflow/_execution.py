@@ -17,7 +17,8 @@ from cartwheel.workflow._effects import (
     Returned,
     Steps,
 )
-from cartwheel.workflow._interpreter import Program, RunState, error_of, new_frame
+from cartwheel.workflow._frames import RunState, error_of, new_frame
+from cartwheel.workflow._interpreter import Program
 from cartwheel.workflow._ir import CANCELLED
 
 

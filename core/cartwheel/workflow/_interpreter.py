@@ -8,18 +8,14 @@ pydantic.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, TypeAlias
 
-from cartwheel.ports import Json
 from cartwheel.workflow import _ir as ir
 from cartwheel.workflow._check import check
 from cartwheel.workflow._effects import (
     All,
     Call,
-    CompensationFailure,
     Err,
     Error,
     Raised,
@@ -29,64 +25,25 @@ from cartwheel.workflow._effects import (
     Wait,
 )
 from cartwheel.workflow._evaluate import (
-    POSITION,
-    RUN,
-    Env,
     compile_expr,
     compile_object,
 )
 from cartwheel.workflow._expr import Expr, LiteralExpr
+from cartwheel.workflow._frames import (
+    Frame,
+    Plain,
+    Run,
+    Undo,
+    call_with_retry,
+    epoch,
+    error_of,
+    retry_after,
+    settle,
+    undo_by,
+    undo_with,
+)
 
 CACHED_PROGRAMS = 256
-
-
-class RunState:
-    """What all frames of one run share."""
-
-    __slots__ = ("failures", "now", "run_id")
-
-    def __init__(self, run_id: str, now: float) -> None:
-        self.run_id = run_id
-        self.now = now
-        self.failures: list[CompensationFailure] = []
-
-
-class Frame:
-    """The names, the position and the open saga of one line of steps."""
-
-    __slots__ = ("env", "log", "position", "run")
-
-    def __init__(self, run: RunState, env: Env, position: str, log: list[Undo] | None) -> None:
-        self.run = run
-        self.env = env
-        self.position = position
-        self.log = log
-
-    def fork(self, index: int | None) -> Frame:
-        """Return the frame of a branch, or of a map's item:
-
-        a copy of the names, and its own registrations.
-        """
-        env = self.env.copy()
-        position = self.position
-        if index is not None:
-            env[POSITION] = position = f"{position}:{index}"
-        return Frame(self.run, env, position, None if self.log is None else [])
-
-
-Run: TypeAlias = Callable[[Frame], Steps]
-Plain: TypeAlias = Callable[[Frame], None]
-
-
-@dataclass(slots=True)
-class Undo:
-    """A registered step: how to undo it, where it ran, and with what."""
-
-    run: Callable[[Frame, Undo], Steps]
-    position: str
-    key: str
-    input: dict[str, Json]
-    output: Json = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -115,18 +72,6 @@ def compile_program(workflow: ir.Workflow) -> Program:
             _programs.pop(next(iter(_programs)), None)
         _programs[digest] = program
     return program
-
-
-def new_frame(run: RunState, input: dict[str, Json]) -> Frame:
-    """Return the outermost frame of a run."""
-    return Frame(run, {ir.INPUT: input, RUN: run.run_id, POSITION: ""}, "", None)
-
-
-def error_of(raised: Exception) -> Error:
-    """Return the error that an exception carries; a defect becomes `Unexpected`."""
-    if isinstance(raised, Raised):
-        return raised.error
-    return Error(ir.UNEXPECTED, f"the run met {type(raised).__name__}: {raised}")
 
 
 class _Compiler:
@@ -200,8 +145,8 @@ class _Compiler:
 
     def _task(self, step: ir.TaskStep) -> Run:
         name, task, timeout, result = step.name, step.task, step.timeout, step.result
-        build, retry = compile_object(step.input), _retry_after(step.retry)
-        undo = None if step.compensate is None else _undo(name, step.compensate)
+        build, retry = compile_object(step.input), retry_after(step.retry)
+        undo = None if step.compensate is None else undo_by(name, step.compensate)
         declared = frozenset(self._tasks[task].errors)
         head = f":{name}"
 
@@ -240,7 +185,7 @@ class _Compiler:
             compile_object(step.input),
             ir.CompensateSpec(task=step.task, retry=step.retry, timeout=step.timeout),
         )
-        undo = _undo_with(step.compensates or step.name, spec)
+        undo = undo_with(step.compensates or step.name, spec)
 
         def run(frame: Frame) -> Steps:
             return undo(frame.run, frame.position, build(frame.env))
@@ -272,7 +217,7 @@ class _Compiler:
         def run(frame: Frame) -> Steps:
             frames = [frame.fork(None) for _ in branches]
             started = (start(own) for start, own in zip(branches, frames, strict=True))
-            values = _settle(frame, frames, (yield All(started, None)))
+            values = settle(frame, frames, (yield All(started, None)))
             for name, value in zip(names, values, strict=True):
                 if name is not None:
                     frame.env[name] = value
@@ -294,7 +239,7 @@ class _Compiler:
                     frames.append(own)
                     yield branch(own)
 
-            outputs = _settle(frame, frames, (yield All(started(), limit)))
+            outputs = settle(frame, frames, (yield All(started(), limit)))
             if result is not None:
                 frame.env[result] = outputs
 
@@ -361,7 +306,7 @@ class _Compiler:
         time = compile_expr(step.until or LiteralExpr(value=""))
 
         def run_until(frame: Frame) -> Steps:
-            yield Sleep(name + frame.position, name, _epoch(time(frame.env)), 0.0)
+            yield Sleep(name + frame.position, name, epoch(time(frame.env)), 0.0)
 
         return run_until
 
@@ -381,7 +326,7 @@ class _Compiler:
     def _poll(self, step: ir.PollStep) -> Run:
         name, interval, attempts, result = step.name, step.interval, step.attempts, step.result
         task = step.task
-        once = _call_with_retry(name, task, step.retry, step.timeout)
+        once = call_with_retry(name, task, step.retry, step.timeout)
         build, until = compile_object(step.input), compile_expr(step.until)
 
         def run(frame: Frame) -> Steps:
@@ -431,93 +376,3 @@ class _Compiler:
 def _nothing(frame: Frame) -> Steps:
     """Run no step."""
     yield from ()
-
-
-def _settle(frame: Frame, frames: list[Frame], outcomes: list[Any]) -> list[Json]:
-    """Take over the branches' registrations and return their values, or raise the first failure."""
-    if frame.log is not None:
-        for own in frames:
-            frame.log.extend(own.log or ())
-    for outcome in outcomes:
-        if type(outcome) is Err:
-            raise Raised(outcome.error)
-    return [outcome.value for outcome in outcomes]
-
-
-def _retry_after(policy: ir.RetryPolicy) -> Callable[[int, str], tuple[int, float] | None]:
-    """Return a function from tries and code to the wait (longest, jitter) or None for giving up."""
-    attempts, codes = policy.attempts, frozenset(policy.on)
-    anything = ir.ANY_ERROR in codes
-    delays = tuple(policy.delay(failures) for failures in range(1, attempts))
-    waits = tuple((delay, float(delay) if policy.jitter else 0.0) for delay in delays)
-
-    def after(attempt: int, code: str) -> tuple[int, float] | None:
-        # A cancelled run stays cancelled: trying again would only ask once more.
-        if attempt >= attempts or code == ir.CANCELLED or not (anything or code in codes):
-            return None
-        return waits[attempt - 1]
-
-    return after
-
-
-def _call_with_retry(
-    name: str, task: str, policy: ir.RetryPolicy, timeout: int | None
-) -> Callable[..., Steps]:
-    """Return the retry loop of polls and compensations; it returns the outcome and raises
-    nothing."""
-    retry = _retry_after(policy)
-
-    def run(state: RunState, ending: str, given: dict[str, Json], *, compensation: bool) -> Steps:
-        place = name + ending
-        key = f"{state.run_id}:{place}"
-        attempt = 1
-        while True:
-            outcome = yield Call(
-                f"{place}#{attempt}", key, name, task, given, attempt, timeout, compensation
-            )
-            if type(outcome) is not Err:
-                return outcome
-            delay = retry(attempt, outcome.error.code)
-            if delay is None:
-                return outcome
-            yield Sleep(f"{place}~{attempt}", name, state.now + delay[0], delay[1], True)
-            attempt += 1
-
-    return run
-
-
-def _undo_with(step: str, spec: ir.CompensateSpec) -> Callable[[RunState, str, Any], Steps]:
-    """Return a function that undoes a step with a given input and records a failure to."""
-    name = f"{step}.compensate"
-    call = _call_with_retry(name, spec.task, spec.retry, spec.timeout)
-
-    def run(state: RunState, position: str, given: dict[str, Json]) -> Steps:
-        outcome = yield from call(state, position, given, compensation=True)
-        if type(outcome) is Err:
-            key = f"{state.run_id}:{name}{position}"
-            state.failures.append(CompensationFailure(step, key, outcome.error))
-
-    return run
-
-
-def _undo(step: str, spec: ir.CompensateSpec) -> Callable[[Frame, Undo], Steps]:
-    undo = _undo_with(step, spec)
-
-    def run(frame: Frame, entry: Undo) -> Steps:
-        given = {"input": entry.input, "output": entry.output, "key": entry.key}
-        return undo(frame.run, entry.position, given)
-
-    return run
-
-
-def _epoch(text: str) -> float:
-    """Return the epoch seconds of an RFC 3339 time; another text is an `Unexpected` error."""
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        time = None
-    if time is None or time.tzinfo is None:
-        raise Raised(
-            Error(ir.UNEXPECTED, f"sleep until {text!r}: not an RFC 3339 time with offset")
-        )
-    return time.timestamp()

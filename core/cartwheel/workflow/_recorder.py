@@ -45,6 +45,7 @@ class Recorder:
         self.workflow = workflow
         self.tasks: dict[str, ir.TaskSpec] = {}
         self.prefix = ""
+        self.unopened: list[str] = []
         self._open: list[list[Draft]] = [[]]
         self._steps: set[str] = set()
         self._names: set[str] = {ir.INPUT}
@@ -103,6 +104,10 @@ class Recorder:
 
     def finish(self, version: str, given: ObjectType, output: Type) -> ir.Workflow:
         """Return the workflow; values that nobody reads get no name."""
+        if self.unopened:
+            refuse(
+                f"{self.unopened[0]} is not used with `with`", remedy="write with ...: before it"
+            )
         drafts = self._open[0]
         read: set[str] = set()
         body = tuple(_freeze(draft) for draft in drafts)
