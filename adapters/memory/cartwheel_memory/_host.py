@@ -46,7 +46,7 @@ class MemoryHost:
         self._settling = threading.RLock()
         log = Log(self.disk.clock, options.log)
         messaging = MemoryMessaging(self.disk, lambda: self.dispatcher)
-        journal = hooked("journal", MemoryJournal(self.disk), Journal, options.hook)
+        journal = hooked("journal", MemoryJournal(self.disk), Journal, options.hook)  # type: ignore[type-abstract]  # a protocol names the methods
         engine = Engine(app.workflows, self._run_task, journal, self.disk.clock, self.disk.random)
         timers = InlineDriver(engine)
         ports = Ports(

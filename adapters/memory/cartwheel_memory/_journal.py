@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cartwheel.ports import RunStatus
-from cartwheel.runs import Ended, Record, Redriven, RunRow, Settled, Signalled, Started
+from cartwheel.runs import (
+    Ended,
+    Record,
+    Redriven,
+    RunRow,
+    Settled,
+    Signalled,
+    Started,
+    first_row,
+)
 from cartwheel_memory._disk import MemoryDisk
 
 
@@ -26,7 +35,7 @@ class MemoryJournal:
                 elif kind is Signalled:
                     disk.signals.append(record)  # type: ignore[arg-type]  # by kind
                 elif isinstance(record, Started):
-                    row = _first_row(len(disk.runs) + 1, record)
+                    row = first_row(len(disk.runs) + 1, record)
                     disk.runs[record.run_id] = row
                     disk.settled[record.run_id] = []
                 elif isinstance(record, Ended):
@@ -89,20 +98,3 @@ class MemoryJournal:
         """Give the signals after a mark; nobody else writes here, so the engine knows them all."""
         with self._disk.lock:
             return len(self._disk.signals), tuple(self._disk.signals[mark:])
-
-
-def _first_row(order: int, started: Started) -> RunRow:
-    return RunRow(
-        order,
-        started.run_id,
-        started.workflow,
-        started.version,
-        started.definition,
-        started.input,
-        started.at,
-        RunStatus.RUNNING,
-        1,
-        started.at,
-        None,
-        None,
-    )

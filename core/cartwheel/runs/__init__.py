@@ -18,6 +18,7 @@ from cartwheel.runs._journal import (
     Signalled,
     Started,
     cancel_id,
+    first_row,
 )
 from cartwheel.runs._workers import WorkerDriver
 
@@ -37,4 +38,5 @@ __all__ = [
     "Started",
     "WorkerDriver",
     "cancel_id",
+    "first_row",
 ]

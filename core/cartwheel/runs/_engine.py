@@ -61,6 +61,7 @@ from cartwheel.runs._journal import (
     Signalled,
     Started,
     cancel_id,
+    first_row,
 )
 from cartwheel.runs._views import history_of, run_of
 from cartwheel.workflow import (
@@ -115,6 +116,7 @@ class Engine:
         self._random = random
         self._lock = threading.RLock()
         self._flushing = threading.Lock()
+        self._admitting = tuple(threading.Lock() for _ in range(64))
         self._runs: dict[str, ActiveRun] = {}
         self._starting: dict[str, Started] = {}
         self._steps: list[Step] = []
@@ -128,39 +130,64 @@ class Engine:
 
     def start(self, workflow: str, run_id: str, input: JsonObject) -> Run:
         """Start a run; see WorkflowRuntime."""
+        (run,) = self.start_many(workflow, {run_id: input})
+        return run
+
+    def start_many(self, workflow: str, inputs: Mapping[str, JsonObject]) -> Sequence[Run]:
+        """Start several runs in one commit: their inputs by run id; otherwise as `start`.
+
+        When one is refused, those before it have begun.
+        """
         definition = self._definitions.current(workflow)
-        problem = mismatch(input, definition.ir.input)
-        if problem:
-            raise ValueError(f"workflow '{workflow}': {problem}")
         content = self._definitions.hash_of(definition)
-        encoded = to_json(input)
-        with self._lock:
-            known = self._starting.get(run_id)
-            if known is None and run_id not in self._runs:
+        begun: list[Started] = []
+        try:
+            for run_id, value in inputs.items():
+                problem = mismatch(value, definition.ir.input)
+                if problem:
+                    raise ValueError(f"workflow '{workflow}': {problem}")
+                started = Started(
+                    run_id, workflow, definition.version, content, to_json(value), self._clock.now()
+                )
+                begun.append(self._admit(started, definition.program))
+        finally:
+            self.flush()
+            for started in begun:
+                self._pump(started.run_id)
+        return [self._begun(started) for started in begun]
+
+    def _admit(self, wanted: Started, program: Program) -> Started:
+        """Begin a run unless its id is taken; gives what the id was started with."""
+        run_id = wanted.run_id
+        with self._admitting[hash(run_id) % len(self._admitting)]:
+            with self._lock:
+                known = self._starting.get(run_id)
+            if known is None:
                 row = self._journal.run(run_id)
                 if row is None:
-                    started = Started(
-                        run_id,
-                        workflow,
-                        definition.version,
-                        content,
-                        encoded,
-                        self._clock.now(),
-                    )
-                    self._begin(started, definition.program)
-                    known = started
-                else:
-                    known = _started(row)
-            elif known is None:
-                row = self._journal.run(run_id)
-                known = _started(row) if row else None
-        if known is not None and known.workflow != workflow:
+                    with self._lock:
+                        self._begin(wanted, program)
+                    return wanted
+                known = Started(
+                    row.run_id,
+                    row.workflow,
+                    row.version,
+                    row.definition,
+                    row.input,
+                    row.started_at,
+                )
+        if known.workflow != wanted.workflow:
             raise RunConflict(run_id, f"is a run of workflow '{known.workflow}'")
-        if known is not None and from_json(known.input) != input:
+        if from_json(known.input) != from_json(wanted.input):
             raise RunConflict(run_id, "was started with another input")
-        self.flush()
-        self._pump(run_id)
-        return self.status(run_id)
+        return known
+
+    def _begun(self, started: Started) -> Run:
+        with self._lock:
+            active = self._runs.get(started.run_id)
+            if active is not None and active.generation == 1:
+                return self._open_run(first_row(0, started), active)
+        return self.status(started.run_id)
 
     def signal(self, run_id: str, name: str, payload: Json, *, signal_id: str) -> bool:
         """Deliver a signal; see WorkflowRuntime."""
@@ -188,8 +215,7 @@ class Engine:
             active = self._runs.get(run_id)
             if active is None or row.status != RunStatus.RUNNING:
                 return run_of(row)
-            waiting = tuple(describe(effect) for effect in active.execution.pending.values())
-            return run_of(row, cancel_requested=active.cancelled, waiting_for=waiting)
+            return self._open_run(row, active)
 
     def history(self, run_id: str) -> Sequence[HistoryEntry]:
         """Give a run's history; see WorkflowRuntime."""
@@ -346,6 +372,11 @@ class Engine:
             return self._runs.get(run_id)
 
     @property
+    def flushing(self) -> bool:
+        """Tell whether answers are being written now."""
+        return self._flushing.locked()
+
+    @property
     def pending(self) -> int:
         """Count the answers that wait to be kept."""
         return len(self._steps)
@@ -492,12 +523,12 @@ class Engine:
         if run is not None:
             self.driver.drive(run)
 
+    def _open_run(self, row: RunRow, active: ActiveRun) -> Run:
+        waiting = tuple(describe(effect) for effect in active.execution.pending.values())
+        return run_of(row, cancel_requested=active.cancelled, waiting_for=waiting)
+
     def _row(self, run_id: str) -> RunRow:
         row = self._journal.run(run_id)
         if row is None:
             raise RunNotFound(run_id)
         return row
-
-
-def _started(row: RunRow) -> Started:
-    return Started(row.run_id, row.workflow, row.version, row.definition, row.input, row.started_at)

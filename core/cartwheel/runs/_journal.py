@@ -98,6 +98,24 @@ class RunRow(NamedTuple):
     result: bytes | None
 
 
+def first_row(order: int, started: Started) -> RunRow:
+    """Give the row of a run that has just started."""
+    return RunRow(
+        order,
+        started.run_id,
+        started.workflow,
+        started.version,
+        started.definition,
+        started.input,
+        started.at,
+        RunStatus.RUNNING,
+        1,
+        started.at,
+        None,
+        None,
+    )
+
+
 class Journal(Protocol):
     """Keeps runs. A record that `write` has taken is there after any crash."""
 

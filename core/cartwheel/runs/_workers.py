@@ -12,6 +12,12 @@ from cartwheel.runs._active import ActiveRun
 from cartwheel.runs._engine import Engine
 
 WORKERS = 8
+STANDBY_SECONDS = 0.005
+"""How long a worker watches the others make progress before it takes work from them.
+
+Short tasks are fastest one after the other in one thread; a task that waits for something shows
+itself by holding up the queue for this long, and then a further worker comes in.
+"""
 FOREIGN_SECONDS = 0.25
 """How often the journal is asked for signals that another process has written."""
 
@@ -41,11 +47,16 @@ class WorkerDriver:
         self._next_wake = 0.0
         self._stopping = False
         self._idle = 0
+        self._active = 0
+        self._taken = 0
+        self._watching = False
         self._names = iter(range(1, 1_000_000))
         self._deadlines: dict[threading.Thread, float] = {}
         self._retired: set[threading.Thread] = set()
         self._workers: list[threading.Thread] = []
-        self._keeper = threading.Thread(target=self._keep, name="runs-keeper", daemon=True)
+        self._keeper = threading.Thread(
+            target=self._guarded, args=(self._keep,), name="runs-keeper", daemon=True
+        )
         engine.driver = self
         for _ in range(workers):
             self._add_worker()
@@ -55,7 +66,7 @@ class WorkerDriver:
         """Queue the calls; called with the engine's lock held."""
         with self._available:
             self._queue.extend([run] * calls)
-            if self._idle:
+            if self._idle and not self._watching:
                 self._available.notify()
 
     def timer(self, due: float) -> None:
@@ -86,6 +97,7 @@ class WorkerDriver:
         name = f"runs-worker-{next(self._names)}"
         thread = threading.Thread(target=self._guarded, args=(self._work,), name=name, daemon=True)
         self._workers.append(thread)
+        self._active += 1
         thread.start()
 
     def _guarded(self, loop: Callable[[], None]) -> None:
@@ -96,19 +108,12 @@ class WorkerDriver:
             self._on_failure(error)
 
     def _work(self) -> None:
-        engine, available, queue = self._engine, self._available, self._queue
+        engine, queue = self._engine, self._queue
         me = threading.current_thread()
         while me not in self._retired:
-            with available:
-                while not queue and not self._stopping:
-                    self._idle += 1
-                    available.wait()
-                    self._idle -= 1
-                if self._stopping:
-                    return
-                run = queue.popleft()
-                if queue and self._idle:
-                    available.notify()
+            run = self._next()
+            if run is None:
+                return
             call = engine.take(run)
             if call is None:
                 continue
@@ -123,12 +128,44 @@ class WorkerDriver:
             else:
                 while engine.pending:
                     engine.flush()
-        self._workers.remove(me)
+        with self._available:
+            self._active -= 1
+            self._workers.remove(me)
+
+    def _next(self) -> ActiveRun | None:
+        """Take the next run with a call to perform; None at the end."""
+        available, queue = self._available, self._queue
+        with available:
+            if not queue:
+                self._active -= 1
+                self._wait_for_turn()
+                self._active += 1
+            if self._stopping:
+                return None
+            self._taken += 1
+            run = queue.popleft()
+            if queue and self._idle and not self._watching:
+                available.notify()
+            return run
+
+    def _wait_for_turn(self) -> None:
+        """Wait until there is work that no active worker gets to; the condition is held."""
+        available, queue = self._available, self._queue
+        while not self._stopping:
+            if queue and not self._active:
+                return
+            if queue and not self._watching:
+                self._watching, taken = True, self._taken
+                available.wait(STANDBY_SECONDS)
+                self._watching = False
+                if queue and self._taken == taken and not self._engine.flushing:
+                    return
+            else:
+                self._idle += 1
+                available.wait()
+                self._idle -= 1
 
     def _keep(self) -> None:
-        self._guarded(self._keep_on)
-
-    def _keep_on(self) -> None:
         engine = self._engine
         foreign_at = 0.0
         while not self._stopping:
