@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 import pytest
 from pydantic import BaseModel
@@ -36,6 +37,8 @@ from cartwheel.workflow import (
 )
 from cartwheel_memory import MemoryDisk, MemoryHost
 
+T = TypeVar("T")
+
 
 class Number(BaseModel):
     n: int
@@ -65,7 +68,9 @@ class World:
 
     def call(self, ctx: Context, name: str) -> None:
         self.calls.append(f"{name}|{ctx.key}")
-        self.behaviour.get(name, lambda ctx: None)(ctx)
+        behaviour = self.behaviour.get(name)
+        if behaviour is not None:
+            behaviour(ctx)
 
 
 def build(world: World) -> App:
@@ -308,7 +313,7 @@ class _CrashAt:
     def __init__(self, number: int, *, after: bool) -> None:
         self.number, self.after, self.count = number, after, 0
 
-    def __call__(self, call: PortCall, invoke: Callable[[], object]) -> object:
+    def __call__(self, call: PortCall, invoke: Callable[[], T]) -> T:
         self.count += 1
         hit = self.count == self.number
         if hit and not self.after:
@@ -367,10 +372,7 @@ def test_threads_finish_many_runs_at_once(app: App) -> None:
     engine, driver = threaded(app, MemoryDisk(), failures)
     starters = [
         threading.Thread(
-            target=lambda n=n: [
-                engine.start("chain", f"r{n}-{i}", {"n": i})  # type: ignore[func-returns-value]
-                for i in range(25)
-            ]
+            target=lambda n=n: [engine.start("chain", f"r{n}-{i}", {"n": i}) for i in range(25)]
         )
         for n in range(8)
     ]
