@@ -33,10 +33,12 @@ def settle(
     wait_until: Callable[[float], None],
     elapsed: Callable[[], float],
     seconds: float,
+    to_the_end: bool = True,
 ) -> None:
     """Do in the order of time whatever falls due from now until `seconds` later.
 
-    Of two sources with work at one time the first goes first. `elapsed` gives real seconds; raises
+    At the end that time has come, or with `to_the_end` false only that of the last work. Of two
+    sources with work at one time the first goes first. `elapsed` gives real seconds; raises
     TimeoutError when work is still due after PATIENCE of them.
     """
     end, began = now() + seconds, elapsed()
@@ -52,7 +54,8 @@ def settle(
             )
         wait_until(earliest)
         sources[place].work(now())
-    wait_until(end)
+    if to_the_end:
+        wait_until(end)
 
 
 class TickBook(Protocol):
