@@ -47,8 +47,10 @@ NOT_STORED = frozenset({401, 403, 408, 429})
 TRIES = 5
 """Commits tried while the store does not answer."""
 
+ROW = "request"
+"""The key of the one row in a request's partition."""
+
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_ROW = "request"
 _FIRST_WAIT = 0.005
 
 R = TypeVar("R")
@@ -62,13 +64,17 @@ class State(StrEnum):
     IN_DOUBT = "in_doubt"
 
 
-class _Answer(BaseModel):
+class Answer(BaseModel):
+    """Is an answer as it is kept; the body in Base64."""
+
     status: int
     headers: dict[str, str]
     body: str
 
 
-class _Record(BaseModel):
+class Record(BaseModel):
+    """Is the row of a request with a key."""
+
     request: str
     """A hash of method, path, query and body."""
     state: State
@@ -77,7 +83,7 @@ class _Record(BaseModel):
     lease_until: int
     """Milliseconds since the epoch, as is `expires_at`."""
     expires_at: int
-    answer: _Answer | None = None
+    answer: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,7 @@ class Grant:
     """Is the right to work on a request, until somebody else takes it over."""
 
     partition: str
-    record: _Record
+    record: Record
     version: int
 
 
@@ -110,6 +116,11 @@ def request_hash(request: Request, body: Json) -> str:
     return _hash(canonical([request.method, request.path, query, body]))
 
 
+def partition_of(route: str, subject: str, key: str) -> str:
+    """Give the partition that keeps a caller's request."""
+    return _hash(canonical([route, subject, key]))
+
+
 def context_key(route: str, subject: str, key: str) -> str:
     """Give the key from which the handler of a request derives its ids."""
     return f"{route}:{_hash(canonical([subject, key]))[:32]}"
@@ -127,7 +138,7 @@ class IdempotencyGuard:
         Raises IdempotencyKeyReused for another request's key, RequestInProgress while somebody
         works on it, and Unavailable when the store does not answer.
         """
-        partition = _hash(canonical([route, subject, key]))
+        partition = partition_of(route, subject, key)
         owner = self._ports.ids.token(16)
 
         def attempt() -> Grant | Response:
@@ -153,7 +164,7 @@ class IdempotencyGuard:
                     return _replay(found.answer)
                 if found.state is State.IN_PROGRESS and now < found.lease_until:
                     raise RequestInProgress("the same request is being worked on; ask again")
-        record = _Record(
+        record = Record(
             request=fingerprint,
             state=State.IN_PROGRESS,
             owner=owner,
@@ -170,7 +181,7 @@ class IdempotencyGuard:
         An answer that can't be recorded is still the answer: the handler did its work under a
         key of its own, so a later request with the same key comes to the same.
         """
-        answer = _Answer(
+        answer = Answer(
             status=response.status,
             headers=dict(response.headers),
             body=base64.b64encode(response.body).decode(),
@@ -208,7 +219,7 @@ class IdempotencyGuard:
         except (Conflict, Unavailable):
             return
 
-    def _overtaken(self, found: _Record | None) -> Response:
+    def _overtaken(self, found: Record | None) -> Response:
         if found is not None and found.answer is not None:
             return _replay(found.answer)
         raise RequestInProgress("another try of the same request took over; ask again")
@@ -224,15 +235,15 @@ class IdempotencyGuard:
                 continue
         raise Unavailable(f"{IDEMPOTENCY.name}: no answer in {TRIES} tries")
 
-    def _read(self, partition: str) -> tuple[int, _Record | None]:
-        row = self._ports.store.get(IDEMPOTENCY.name, partition, _ROW)
+    def _read(self, partition: str) -> tuple[int, Record | None]:
+        row = self._ports.store.get(IDEMPOTENCY.name, partition, ROW)
         if row is None:
             return 0, None
-        return row.version, _Record.model_validate(row.data)
+        return row.version, Record.model_validate(row.data)
 
-    def _write(self, partition: str, record: _Record, expect: int) -> None:
+    def _write(self, partition: str, record: Record, expect: int) -> None:
         data = record.model_dump(mode="json")
-        self._ports.store.commit(IDEMPOTENCY.name, partition, [Put(_ROW, data, expect)])
+        self._ports.store.commit(IDEMPOTENCY.name, partition, [Put(ROW, data, expect)])
 
 
 def is_definite(status: int) -> bool:
@@ -240,7 +251,7 @@ def is_definite(status: int) -> bool:
     return status < 500 and status not in NOT_STORED
 
 
-def _replay(answer: _Answer) -> Response:
+def _replay(answer: Answer) -> Response:
     headers = {**answer.headers, "Idempotency-Replayed": "true"}
     return Response(answer.status, headers, base64.b64decode(answer.body))
 

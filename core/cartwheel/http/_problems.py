@@ -190,7 +190,9 @@ def problem(
         members["detail"] = detail
     if instance:
         members["instance"] = instance
-    body = json.dumps({**(details or {}), **members}, default=str, separators=(",", ":"))
+    for name, value in (details or {}).items():
+        members.setdefault(name, value)
+    body = json.dumps(members, default=str, separators=(",", ":"))
     return Response(status, {"Content-Type": PROBLEM_TYPE, **(headers or {})}, body.encode())
 
 

@@ -72,6 +72,8 @@ class Router(Generic[T]):
 
     def find(self, method: str, path: str) -> Match[T] | Miss:
         """Give what a request meets; the path is percent-decoded."""
+        if not path.startswith("/"):
+            return Miss(())
         segments = _segments(path)
         # Each node is reached in one way only, so there are never more live nodes than routes.
         live = [self._root]
