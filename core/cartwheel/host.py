@@ -23,7 +23,8 @@ class HostOptions:
     `hook` stands around every effectful port call, the engine's journal included. With
     `background` false nothing happens on its own: work is done in `settle`, by the caller's thread,
     in a fixed order, for tests and crash harnesses. `secrets` are used before the adapter's own
-    source. `log` takes each line.
+    source. `log` takes each line. `replace` is given the adapter's ports and gives those to use
+    instead: a gateway that moves real money, a mailer that sends, a fake that fails.
     """
 
     data: Path | None = None
@@ -31,6 +32,7 @@ class HostOptions:
     background: bool = True
     secrets: dict[str, str] = field(default_factory=dict)
     log: Callable[[str], None] = to_stderr
+    replace: Callable[[Ports], Ports] | None = None
 
 
 class Host(Protocol):

@@ -13,7 +13,7 @@ from cartwheel.app import App
 from cartwheel.dispatch import Dispatcher, TaskReply
 from cartwheel.host import HostOptions
 from cartwheel.log import Log
-from cartwheel.ports import ConfigurationError, Ports, hooked
+from cartwheel.ports import Clock, ConfigurationError, Ports, hooked
 from cartwheel.runs import Engine, InlineDriver, Journal, WorkerDriver
 from cartwheel.testgateway import TestGateway
 from cartwheel.workflow import Call
@@ -40,16 +40,22 @@ class LocalHost:
     """Is an application opened on a data folder, which nobody else may serve meanwhile.
 
     With `beside` it is opened next to the process that serves the folder, for looks and small
-    changes: it does no deliveries, schedules or runs of its own.
+    changes: it does no deliveries, schedules or runs of its own. `clock` is real time unless a test
+    shifts it.
     """
 
     def __init__(
-        self, app: App, options: HostOptions | None = None, *, beside: bool = False
+        self,
+        app: App,
+        options: HostOptions | None = None,
+        *,
+        beside: bool = False,
+        clock: Clock | None = None,
     ) -> None:
         options = options or HostOptions()
         self.data = options.data or DEFAULT_FOLDER
         self._app = app
-        self._clock = RealClock()
+        self._clock = clock or RealClock()
         self._log = Log(self._clock, options.log)
         self._pumps: tuple[Pump, ...] = ()
         self._workers: WorkerDriver | None = None
@@ -112,6 +118,8 @@ class LocalHost:
             ids=TimeOrderedIds(),
             random=random,
         )
+        if options.replace is not None:
+            ports = options.replace(ports)
         self._ports = ports.with_hook(options.hook)
         self._dispatcher = Dispatcher(self._app, self._ports, self._log)
 

@@ -63,6 +63,8 @@ class MemoryHost:
             ids=self.disk.ids,
             random=self.disk.random,
         )
+        if options.replace is not None:
+            ports = options.replace(ports)
         self._ports = ports.with_hook(options.hook)
         self._dispatcher = Dispatcher(app, self._ports, log)
         schedules = Schedules(self._dispatcher, MemoryTicks(self.disk), self.clock.now())
