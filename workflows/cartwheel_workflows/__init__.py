@@ -1,0 +1,1 @@
+"""The shop's workflows, and the whole shop as one application."""

@@ -1,0 +1,1 @@
+"""The carts service: rules in model, use cases in service, routes and tasks in api."""

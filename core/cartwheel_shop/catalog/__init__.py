@@ -1,0 +1,1 @@
+"""The catalog service: rules in model, use cases in service, routes and tasks in api."""

@@ -1,0 +1,1 @@
+"""The users service: rules in model, use cases in service, routes and tasks in api."""
