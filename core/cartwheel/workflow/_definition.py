@@ -134,7 +134,11 @@ def workflow(
 
     def define(function: Callable[[In], Out]) -> WorkflowDefinition[In, Out]:
         parameters = list(inspect.signature(function).parameters)
-        hints = typing.get_type_hints(function, localns=names, include_extras=True)
+        try:
+            hints = typing.get_type_hints(function, localns=names, include_extras=True)
+        except NameError as error:
+            remedy = "define the models before the workflow"
+            refuse(f"workflow {name!r} names a type that is not defined: {error}", remedy=remedy)
         if len(parameters) != 1 or parameters[0] not in hints or "return" not in hints:
             remedy = "write def name(cmd: InputModel) -> ResultModel: (or -> None)"
             refuse(

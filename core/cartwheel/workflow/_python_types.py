@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal, NewType, TypeVar, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, JsonValue, TypeAdapter
+from pydantic.errors import PydanticUndefinedAnnotation
 from typing_extensions import TypeAliasType
 
 from cartwheel.workflow._types import (
@@ -121,6 +122,10 @@ def _model(model: type[BaseModel], around: tuple[type[BaseModel], ...]) -> Objec
     name = model.__name__
     if model in around:
         raise UnsupportedType(f"{name} contains itself; a workflow's objects have a fixed depth")
+    try:
+        model.model_rebuild()
+    except PydanticUndefinedAnnotation as error:
+        raise UnsupportedType(f"{name} names a type that is not defined: {error.name}") from error
     if model.model_config.get("extra") == "allow":
         raise UnsupportedType(f"{name} allows extra fields; a workflow's objects have known ones")
     if model.model_computed_fields:

@@ -177,6 +177,14 @@ def test_a_workflow_function_needs_one_model_and_a_result_type() -> None:
         workflow("w", version="1")(of_text)  # type: ignore[type-var]  # on purpose
 
 
+def test_a_workflow_of_an_undefined_model_is_refused() -> None:
+    with pytest.raises(BuildError, match="names a type that is not defined: name 'Missing'"):
+
+        @workflow("w", version="1")
+        def broken(cmd: Missing) -> None:  # type: ignore[name-defined]  # noqa: F821  # on purpose
+            use(cmd)
+
+
 def test_a_workflow_is_built_on_first_use_and_once() -> None:
     runs: list[int] = []
 
