@@ -187,7 +187,16 @@ class IdempotencyGuard:
             body=base64.b64encode(response.body).decode(),
         )
         record = grant.record.model_copy(update={"state": State.DONE, "answer": answer})
+        try:
+            return self._record(grant, record, response)
+        except InvalidWrite:
+            # Too large for a row: the request stays repeatable instead of replayable.
+            self.leave_in_doubt(grant)
+            return response
+        except Unavailable:
+            return response
 
+    def _record(self, grant: Grant, record: Record, response: Response) -> Response:
         def attempt() -> Response:
             version, found = self._read(grant.partition)
             if found is None or found.owner != grant.record.owner:
@@ -198,14 +207,8 @@ class IdempotencyGuard:
 
         try:
             self._write(grant.partition, record, grant.version)
-        except InvalidWrite:
-            # Too large for a row: the request stays repeatable instead of replayable.
-            self.leave_in_doubt(grant)
         except (Conflict, Unavailable):
-            try:
-                return self._persist(attempt)
-            except Unavailable:
-                return response
+            return self._persist(attempt)
         return response
 
     def leave_in_doubt(self, grant: Grant) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
 import pytest
 
@@ -30,6 +29,7 @@ from tests.unit.http.world import (
     World,
     body_of,
     code_of,
+    raising,
 )
 
 COMMIT = "store.commit(idempotency)"
@@ -45,13 +45,6 @@ def faults() -> Faults:
 @pytest.fixture
 def world(faults: Faults) -> World:
     return World(hook=faults)
-
-
-def _failing(error: Exception) -> Callable[[Context], object]:
-    def behave(_: Context) -> object:
-        raise error
-
-    return behave
 
 
 def test_a_replay_gives_the_same_answer_and_runs_nothing(world: World) -> None:
@@ -100,7 +93,7 @@ def test_a_key_belongs_to_its_caller(world: World) -> None:
 def test_the_handlers_key_is_the_same_for_the_same_request_and_hides_the_header(
     world: World,
 ) -> None:
-    world.behaviour = _failing(Unavailable("no answer"))
+    world.behaviour = raising(Unavailable("no answer"))
     world.pay("secret-key")
     world.pay("secret-key")
     world.pay("other")
@@ -145,7 +138,7 @@ def test_an_invalid_request_does_not_use_the_key_up(world: World) -> None:
 
 
 def test_a_definite_refusal_is_replayed(world: World) -> None:
-    world.behaviour = _failing(OutOfStock("none left", available=0))
+    world.behaviour = raising(OutOfStock("none left", available=0))
     first = world.pay()
     world.behaviour = lambda _: OrderView(order_id="o2")
     second = world.pay()
@@ -167,7 +160,7 @@ def test_a_definite_refusal_is_replayed(world: World) -> None:
 def test_an_answer_that_decides_nothing_lets_the_key_run_again_at_once(
     world: World, error: Exception
 ) -> None:
-    world.behaviour = _failing(error)
+    world.behaviour = raising(error)
     assert world.pay().status >= 400
     assert world.pay(body=OTHER).status == 422
     world.behaviour = lambda _: OrderView(order_id="o1")
@@ -199,7 +192,7 @@ def test_a_request_in_flight_is_409(world: World) -> None:
 
 
 def test_a_request_whose_worker_died_is_taken_over_when_its_lease_ends(world: World) -> None:
-    world.behaviour = _dying
+    world.behaviour = raising(KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         world.pay()
     world.behaviour = lambda _: OrderView(order_id="o1")
@@ -207,10 +200,6 @@ def test_a_request_whose_worker_died_is_taken_over_when_its_lease_ends(world: Wo
     world.host.clock.advance(LEASE_SECONDS)
     assert world.pay().status == 202
     assert len(set(world.calls)) == 1
-
-
-def _dying(_: Context) -> object:
-    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("behind", [OrderView(order_id="mine"), ZeroDivisionError()])
@@ -236,7 +225,7 @@ def test_a_worker_that_was_overtaken_changes_nothing_and_gives_the_other_answer(
 def test_a_worker_overtaken_by_one_that_still_works_is_told_to_ask_again(world: World) -> None:
     def late(_: Context) -> object:
         world.host.clock.advance(LEASE_SECONDS)
-        world.behaviour = _dying
+        world.behaviour = raising(KeyboardInterrupt())
         with pytest.raises(KeyboardInterrupt):
             world.pay()
         return OrderView(order_id="mine")
@@ -304,7 +293,7 @@ def test_an_answer_that_cannot_be_recorded_is_given_and_the_key_runs_again_later
 
 
 def test_a_doubt_that_cannot_be_recorded_ends_with_the_lease(world: World, faults: Faults) -> None:
-    world.behaviour = _failing(Unavailable("no answer"))
+    world.behaviour = raising(Unavailable("no answer"))
     faults.wanted = [(COMMIT, "not"), (COMMIT, "before")]
     assert world.pay().status == 503
     assert world.pay().status == 409
@@ -313,8 +302,12 @@ def test_a_doubt_that_cannot_be_recorded_ends_with_the_lease(world: World, fault
     assert world.pay().status == 202
 
 
-def test_an_answer_too_large_for_a_row_is_given_and_runs_again(world: World) -> None:
+@pytest.mark.parametrize("lost", [0, 1])
+def test_an_answer_too_large_for_a_row_is_given_and_runs_again(
+    world: World, faults: Faults, lost: int
+) -> None:
     world.behaviour = lambda _: Response(200, {}, b"x" * 256 * 1024)
+    faults.wanted = [(COMMIT, "not")] + [(COMMIT, "before")] * lost
     assert world.pay().status == 200
     assert world.pay().status == 200
     assert len(world.calls) == 2

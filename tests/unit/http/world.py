@@ -36,6 +36,7 @@ from cartwheel_memory import MemoryHost
 T = TypeVar("T")
 
 CANARY = "correct horse battery staple"
+ORDER: Json = {"items": [{"product_id": "p1", "quantity": 2}]}
 LONGEST_PATIENCE = 5
 """Seconds that a test waits for another thread before it fails."""
 
@@ -277,6 +278,15 @@ class Faults:
         if when == "after":
             raise Unavailable(f"the reply of {call} was lost")
         return result
+
+
+def raising(error: BaseException) -> Callable[[Context], object]:
+    """Make a handler that fails."""
+
+    def behave(_: Context) -> object:
+        raise error
+
+    return behave
 
 
 def body_of(response: Response) -> JsonObject:
