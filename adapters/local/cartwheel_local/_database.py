@@ -208,10 +208,11 @@ class Database:
                 f"{self.path} was written by a newer Cartwheel (its format is {present}, this one "
                 f"knows {version}); upgrade Cartwheel or choose another data folder"
             )
-        for statement in filter(str.strip, schema.split(";")):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {application}")
-        connection.execute(f"PRAGMA user_version = {version}")
+        if present < version:
+            for statement in filter(str.strip, schema.split(";")):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {application}")
+            connection.execute(f"PRAGMA user_version = {version}")
         connection.execute("COMMIT")
 
     @contextmanager

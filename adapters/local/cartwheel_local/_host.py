@@ -62,15 +62,15 @@ class LocalHost:
         self._sources: tuple[Source, ...] = ()
         with ExitStack() as opened:
             self._open(options, opened, beside=beside)
+            if not beside:
+                self._begin(options)
             self._opened = opened.pop_all()
-        if not beside:
-            self._begin(options)
 
     def _open(self, options: HostOptions, opened: ExitStack, *, beside: bool) -> None:
         if beside and not (self.data / "cartwheel.db").is_file():
             raise ConfigurationError(f"{self.data} holds no data yet; start the application on it")
         try:
-            self.data.mkdir(parents=True, exist_ok=True)
+            self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigurationError(
                 f"{self.data} can't be a data folder: {error.strerror}"
@@ -98,6 +98,7 @@ class LocalHost:
         self.database = main
         self.mailbox = SqliteMailbox(main)
         self.bank = SqliteBank(bank)
+        self.gateway = TestGateway(self.bank)
         messaging = SqliteMessaging(main, self._clock, lambda: self._dispatcher, self._wake)
         self._messaging = messaging
         self._journal = _journal.SqliteJournal(main)
@@ -112,7 +113,7 @@ class LocalHost:
             workflows=self._engine,
             mailer=SqliteMailer(main, self._clock),
             sms=SqliteSms(main, self._clock),
-            payments=TestGateway(self.bank),
+            payments=self.gateway,
             secrets=LocalSecrets(options.secrets, os.environ, self.data / "secrets.json"),
             clock=self._clock,
             ids=TimeOrderedIds(),
@@ -132,7 +133,11 @@ class LocalHost:
             self._engine.recover()
             return
         self._workers = WorkerDriver(self._engine, self._clock, on_failure=self._runs_failed)
-        self._engine.recover()
+        try:
+            self._engine.recover()
+        except BaseException:
+            self._workers.close()
+            raise
         self._pumps = (
             Pump("deliveries", self._messaging, self._clock, self._log, DELIVERERS),
             Pump("schedules", schedules, self._clock, self._log, 1),

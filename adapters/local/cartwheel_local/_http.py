@@ -158,8 +158,8 @@ def listen(bind: str, port: int) -> socket.socket:
     """Open the listening socket; raises ConfigurationError when the port can't be had."""
     try:
         family = socket.getaddrinfo(bind, port, type=socket.SOCK_STREAM)[0][0]
-        # The protocol is named because asyncio sets TCP_NODELAY only on sockets that say TCP; without
-        # it an answer on a kept connection waits for the client's delayed acknowledgement, 40 ms.
+        # The protocol is named because asyncio sets TCP_NODELAY only on sockets that say TCP. An
+        # answer on a kept connection would wait 40 ms for the client's delayed acknowledgement.
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             if os.name == "posix":
@@ -211,7 +211,7 @@ def serve(
     )
     server = _Server(config, lambda: ready(url))
     watcher = threading.Thread(target=_watch, args=(stop, server), name="http-stop", daemon=True)
-    with listener, _uvicorn_logs(host), _signals(stop):
+    with listener, _uvicorn_logs(host), _signals(server):
         watcher.start()
         try:
             asyncio.run(server.serve([listener]))
@@ -239,14 +239,15 @@ def _uvicorn_logs(host: LocalHost) -> Iterator[None]:
 
 
 @contextmanager
-def _signals(stop: threading.Event) -> Iterator[None]:
-    """Let SIGTERM and SIGINT set `stop`, where handlers can be set at all."""
+def _signals(server: _Server) -> Iterator[None]:
+    """Let SIGTERM and SIGINT end the server, where handlers can be set at all; twice: at once."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def handle(number: int, frame: FrameType | None) -> None:
-        stop.set()
+        server.force_exit = server.should_exit
+        server.should_exit = True
 
     kept = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

@@ -22,6 +22,7 @@ from cartwheel.ports import (
     Conflict,
     Delete,
     Index,
+    InvalidWrite,
     JsonObject,
     Page,
     Put,
@@ -249,6 +250,12 @@ def _rebuild(connection: Connection, collection: str, name: str, index: Index | 
     )
     for partition, key, data in rows:
         loaded: JsonObject = json.loads(data)
-        entry = entry_of(collection, index, loaded)
+        try:
+            entry = entry_of(collection, index, loaded)
+        except InvalidWrite as error:
+            raise ConfigurationError(
+                f"{error}; so says the stored row {partition}/{key}: mend it before the index "
+                "is declared"
+            ) from error
         if entry is not None:
             connection.execute(_ENTER, (*where, *entry, partition, key))

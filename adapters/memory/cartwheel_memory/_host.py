@@ -42,6 +42,7 @@ class MemoryHost:
         self.disk = disk or MemoryDisk()
         self.mailbox = MemoryMailbox(self.disk)
         self.bank = MemoryBank(self.disk)
+        self.gateway = TestGateway(self.bank)
         self._app = app
         self._settling = threading.RLock()
         log = Log(self.disk.clock, options.log)
@@ -57,7 +58,7 @@ class MemoryHost:
             workflows=engine,
             mailer=MemoryMailer(self.disk),
             sms=MemorySms(self.disk),
-            payments=TestGateway(self.bank),
+            payments=self.gateway,
             secrets=MemorySecrets(options.secrets),
             clock=self.disk.clock,
             ids=self.disk.ids,
