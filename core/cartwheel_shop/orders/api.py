@@ -48,6 +48,7 @@ ORDERS = service.collection(
     orders.COLLECTION,
     Index(orders.BY_CUSTOMER, "customer_id", sort="created_at"),
     Index(orders.ALL, "kind", sort="created_at"),
+    Index(orders.AWAITING, "awaiting", sort="created_at"),
 )
 
 Phone = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")]
@@ -197,7 +198,7 @@ def checkout(ctx: Context, body: Checkout) -> Reply[OrderAccepted]:
     order = orders.place(ports, order_id, _request(ctx, body, run_id))
     if order.total.amount:
         payments.open_payment(ports, order_id, order.total, body.payment_token)
-    ports.workflows.start(orders.CHECKOUT, run_id, {"order_id": order_id})
+    orders.start_checkout(ports, order)
     if not _respond_async(ctx):
         refused = refusal(order_id, await_decision(ports, order_id, run_id))
         if refused is not None:
@@ -285,6 +286,14 @@ def begin_cancel(ctx: Context, cmd: OfOrder) -> Valid:
 def finish_cancel(ctx: Context, cmd: OfOrder) -> Outcome:
     """Cancel an order whose money and goods went back."""
     return _outcome(orders.finish_cancel(ctx.ports, cmd.order_id))
+
+
+@service.every(60)
+def sweep(ctx: Context) -> None:
+    """Start the checkouts that a crash kept from starting."""
+    started = orders.start_forgotten(ctx.ports)
+    if started:
+        ctx.log.warning("forgotten checkouts started", count=started)
 
 
 def _request(ctx: Context, body: NewOrder | Checkout, run_id: str | None) -> orders.Request:

@@ -78,6 +78,8 @@ class Status(StrEnum):
     REFUNDED = "refunded"
 
 
+START_SECONDS = 120
+"""How long a checkout may be asked for and not begun before the sweeper starts it."""
 OPEN = frozenset({Status.PENDING, Status.PROCESSING})
 """States in which a checkout may still go either way."""
 
@@ -116,7 +118,7 @@ class Item(Payload):
 
 
 class Order(Record):
-    """Is an order. `kind` and `customer_id` are what its two indexes hang on."""
+    """Is an order. `kind`, `customer_id` and `awaiting` are what its indexes hang on."""
 
     order_id: str
     customer_id: str
@@ -136,6 +138,8 @@ class Order(Record):
     """Set on the row that `confirm` checks: a cancel and a confirmation can't both win."""
     cancelling: bool = False
     sequence: int = 0
+    awaiting: Literal["run"] | None = None
+    """Set while the checkout has been asked for and not begun: a sweeper looks for those."""
     kind: Literal["order"] = "order"
 
     @property
@@ -153,6 +157,7 @@ class Order(Record):
                 "updated_at": at,
                 "reason": reason,
                 "cancelling": False,
+                "awaiting": None,
                 "sequence": self.sequence + 1,
             }
         )

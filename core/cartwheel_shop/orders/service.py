@@ -6,14 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cartwheel.http import NotFound
-from cartwheel.ports import JsonObject, Page, Ports, RunNotFound, RunStatus
+from cartwheel.ports import JsonObject, Page, Ports, RunNotFound, RunStatus, rfc3339
 from cartwheel.unit import Unit, transact
-from cartwheel_shop._base import Money, money_json, now_text, read, total_of
+from cartwheel_shop._base import Money, money_json, now_text, read, row_as, total_of
 from cartwheel_shop.carts import service as carts
 from cartwheel_shop.catalog import service as catalog
 from cartwheel_shop.orders.model import (
     MAX_TOTAL,
     OPEN,
+    START_SECONDS,
     Address,
     CartEmpty,
     HistoryLine,
@@ -31,7 +32,7 @@ from cartwheel_shop.orders.model import (
 from cartwheel_shop.payments.service import Verdict
 
 COLLECTION = "orders"
-BY_CUSTOMER, ALL = "by_customer", "all"
+BY_CUSTOMER, ALL, AWAITING = "by_customer", "all", "awaiting"
 ORDER = "order"
 CHECKOUT, CANCEL_ORDER = "checkout", "cancel_order"
 
@@ -73,6 +74,7 @@ def place(ports: Ports, order_id: str, request: Request) -> Order:
         shipping_address=request.shipping_address,
         run_id=request.run_id,
         cart_id=request.cart_id,
+        awaiting=None if request.run_id is None else "run",
     )
 
     if request.run_id is None:
@@ -267,6 +269,29 @@ def finish_cancel(ports: Ports, order_id: str) -> Order:
         return order.to(Status.CANCELLED, now_text(ports), "cancelled")
 
     return _change(ports, order_id, decide)
+
+
+def start_checkout(ports: Ports, order: Order) -> None:
+    """Start an order's checkout; again it changes nothing."""
+    if order.run_id is not None:
+        ports.workflows.start(CHECKOUT, order.run_id, {"order_id": order.order_id})
+
+
+def start_forgotten(ports: Ports) -> int:
+    """Start the checkouts that a crash kept from starting; gives how many."""
+    before = rfc3339(ports.clock.now() - START_SECONDS)
+    count = 0
+    cursor: str | None = None
+    while True:
+        page = ports.store.query(COLLECTION, AWAITING, "run", cursor=cursor)
+        found = [row_as(row, Order) for row in page.rows]
+        for order in found:
+            if order.created_at <= before:
+                start_checkout(ports, order)
+                count += 1
+        cursor = page.next
+        if cursor is None:
+            return count
 
 
 def verdict_on(ports: Ports, order_id: str) -> Verdict:

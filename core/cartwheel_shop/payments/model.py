@@ -16,6 +16,7 @@ STUCK_SECONDS = 60
 """How long an intent may stay without an answer before the reconciler asks the gateway."""
 WATCH_SECONDS = 600
 """How long a payment given up without an answer is watched for a charge that comes late."""
+REQUIRES_ACTION = "requires_action"
 MAX_ASKED = 3
 """Passes of the reconciler that find no charge before an authorisation is given up."""
 
@@ -69,9 +70,9 @@ WATCHED = ASKING | {Status.AUTHORIZED, Status.CAPTURING, Status.VOIDING, Status.
 LEGAL: dict[Status, frozenset[Status]] = {
     Status.NEW: frozenset({Status.AUTHORIZING, Status.VOIDED}),
     Status.AUTHORIZING: frozenset(
-        {Status.AUTHORIZED, Status.DECLINED, Status.UNKNOWN, Status.VOIDED}
+        {Status.AUTHORIZED, Status.DECLINED, Status.UNKNOWN, Status.VOIDED, Status.VOIDING}
     ),
-    Status.UNKNOWN: frozenset({Status.AUTHORIZED, Status.DECLINED, Status.VOIDED}),
+    Status.UNKNOWN: frozenset({Status.AUTHORIZED, Status.DECLINED, Status.VOIDED, Status.VOIDING}),
     Status.AUTHORIZED: frozenset({Status.CAPTURING, Status.VOIDING}),
     Status.CAPTURING: frozenset({Status.CAPTURED}),
     Status.CAPTURED: frozenset({Status.REFUNDING}),
@@ -117,6 +118,7 @@ class Payment(Record):
     token: str | None = None
     reference: str | None = None
     charge_id: str | None = None
+    held: int = 0
     captured: int = 0
     refunded: int = 0
     refund_key: str | None = None
@@ -163,23 +165,26 @@ def learn(payment: Payment, charge: Charge, at: str) -> Change | None:
         case Status.AUTHORIZING | Status.UNKNOWN:
             return _authorization(payment, charge, at)
         case Status.CAPTURING if charge.captured:
-            taken = payment.to(Status.CAPTURED, at, captured=charge.captured)
+            taken = payment.to(Status.CAPTURED, at, held=0, captured=charge.captured)
             transfers = [
                 _transfer(payment, Account.AUTHORIZED, Account.CAPTURED, charge.captured, at)
             ]
-            rest = payment.amount.amount - charge.captured
+            rest = payment.held - charge.captured
             if rest:
                 transfers.append(
                     _transfer(payment, Account.AUTHORIZED, Account.CARDHOLDER, rest, at)
                 )
             return Change(taken, tuple(transfers))
         case Status.VOIDING if charge.status is ChargeStatus.VOIDED:
-            back = _transfer(payment, Account.AUTHORIZED, Account.CARDHOLDER, charge.amount, at)
-            return Change(payment.to(Status.VOIDED, at), (back,))
+            voided = payment.to(Status.VOIDED, at, held=0)
+            if not payment.held:
+                return Change(voided)
+            back = _transfer(payment, Account.AUTHORIZED, Account.CARDHOLDER, payment.held, at)
+            return Change(voided, (back,))
         case Status.REFUNDING if charge.refunded >= payment.refunded + payment.refund_amount:
             return _refunded(payment, at)
         case Status.VOIDED if charge.status is ChargeStatus.AUTHORIZED:
-            late = payment.to(Status.VOIDING, at, charge_id=charge.charge_id)
+            late = payment.to(Status.VOIDING, at, charge_id=charge.charge_id, held=charge.amount)
             held = _transfer(payment, Account.CARDHOLDER, Account.AUTHORIZED, charge.amount, at)
             return Change(late, (held,))
         case _:
@@ -190,7 +195,9 @@ def _authorization(payment: Payment, charge: Charge, at: str) -> Change | None:
     match charge.status:
         case ChargeStatus.AUTHORIZED | ChargeStatus.CAPTURED | ChargeStatus.REFUNDED:
             held = _transfer(payment, Account.CARDHOLDER, Account.AUTHORIZED, charge.amount, at)
-            authorized = payment.to(Status.AUTHORIZED, at, charge_id=charge.charge_id)
+            authorized = payment.to(
+                Status.AUTHORIZED, at, charge_id=charge.charge_id, held=charge.amount
+            )
             return Change(authorized, (held,))
         case ChargeStatus.DECLINED:
             reason = charge.reason or "declined"
@@ -198,11 +205,10 @@ def _authorization(payment: Payment, charge: Charge, at: str) -> Change | None:
                 payment.to(Status.DECLINED, at, charge_id=charge.charge_id, reason=reason)
             )
         case ChargeStatus.REQUIRES_ACTION:
-            # Nobody waits for the customer's second factor yet, so the card counts as declined.
+            # Nobody waits for the customer's second factor yet: the charge is voided, so that it
+            # can't be completed behind our back, and the card counts as declined.
             return Change(
-                payment.to(
-                    Status.DECLINED, at, charge_id=charge.charge_id, reason="requires_action"
-                )
+                payment.to(Status.VOIDING, at, charge_id=charge.charge_id, reason=REQUIRES_ACTION)
             )
         case ChargeStatus.VOIDED:
             return Change(payment.to(Status.VOIDED, at, charge_id=charge.charge_id))
@@ -224,7 +230,7 @@ def _transfer(payment: Payment, source: Account, target: Account, amount: int, a
 
 def refuse_authorization(payment: Payment) -> None:
     """Refuse to authorise what was declined or given up; other states pass."""
-    if payment.status is Status.DECLINED:
+    if payment.status is Status.DECLINED or payment.reason == REQUIRES_ACTION:
         raise declined(payment)
     if payment.status in {Status.VOIDING, Status.VOIDED}:
         raise PaymentVoided(f"the payment of {payment.order_id} was given up; start a new checkout")

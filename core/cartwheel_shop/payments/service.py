@@ -34,7 +34,6 @@ from cartwheel_shop.payments.model import (
     PaymentVoided,
     Status,
     Transfer,
-    declined,
     learn,
     refuse_authorization,
 )
@@ -42,6 +41,7 @@ from cartwheel_shop.payments.model import (
 COLLECTION = "payments"
 UNSETTLED = "unsettled"
 PAYMENT = "payment"
+_OPEN = {ChargeStatus.AUTHORIZED, ChargeStatus.REQUIRES_ACTION}
 _ROUNDS = 6
 """More states than lie between any state and the end of giving a payment back."""
 
@@ -115,11 +115,10 @@ def authorize(ports: Ports, key: str, order_id: str) -> Payment:
     if payment.status in ASKING:
         payment = _finish(ports, payment, ask=asked_before)
     if payment.status in {Status.VOIDED, Status.VOIDING}:
-        # Given up while the gateway was asked: whatever it granted goes back at once.
-        give_back(ports, order_id)
-        raise PaymentVoided(f"the payment of {order_id} was given up")
-    if payment.status is Status.DECLINED:
-        raise declined(payment)
+        # Given up while the gateway was asked, or in need of the customer: what it granted goes
+        # back at once.
+        payment = give_back(ports, order_id)
+    refuse_authorization(payment)
     return payment
 
 
@@ -248,7 +247,7 @@ def _finish(ports: Ports, payment: Payment, *, ask: bool) -> Payment:
     """Do what the payment's written intent says, asking first whether it has been done."""
     gateway, reference = ports.payments, _reference(payment)
     charge = gateway.find(reference) if ask else None
-    open_still = charge is None or charge.status is ChargeStatus.AUTHORIZED
+    open_still = charge is None or charge.status in _OPEN
     charge_id = payment.charge_id or ""
     try:
         match payment.status:
