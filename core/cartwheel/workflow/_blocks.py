@@ -22,7 +22,7 @@ from cartwheel.workflow._recorder import (
     named,
     recorder,
 )
-from cartwheel.workflow._symbol import condition, expression, kind, lift, refuse, source_line
+from cartwheel.workflow._symbol import condition, expression, kind, lift, made, refuse, source_line
 from cartwheel.workflow._types import ERROR_TYPE, NULL, ListType, NullType, Type, describe
 
 P = ParamSpec("P")
@@ -132,8 +132,9 @@ def catch(*codes: str) -> Iterator[CaughtError]:
             "catch(...) must follow an attempt() directly", remedy="put it right after the block"
         )
     name = current.value_name("error")
+    handler = made(ir.Handler, codes=codes or (ir.ANY_ERROR,), error=name)
     body: list[Draft] = []
-    before.handlers.append((codes or (ir.ANY_ERROR,), name, body))
+    before.handlers.append((handler, body))
     with current.opened(body):
         yield cast("CaughtError", named(name, ERROR_TYPE))
 
@@ -146,7 +147,7 @@ def saga(*, step: str | None = None) -> Iterator[None]:
     name = current.step_name(step, "saga")
     with current.opened([]) as body:
         yield
-    current.add(ir.SagaStep(name=name, at=at, body=frozen(body)))
+    current.add(made(ir.SagaStep, name=name, at=at, body=frozen(body)))
 
 
 def _record(current: Recorder, run: Callable[[], object]) -> tuple[tuple[ir.Step, ...], object]:
@@ -267,7 +268,7 @@ def parallel(*branches: Callable[[], Any], step: str | None = None) -> tuple[Any
     name = current.step_name(step, "parallel")
     if not branches:
         refuse("parallel got no branch", remedy="give it functions: parallel(one, two)")
-    made: list[ir.Branch] = []
+    parts: list[ir.Branch] = []
     values: list[object] = []
     for number, branch in enumerate(branches, 1):
         body, value = _record(current, branch)
@@ -278,8 +279,8 @@ def parallel(*branches: Callable[[], Any], step: str | None = None) -> tuple[Any
         else:
             result = current.value_name(f"{name}_{number}")
             values.append(named(result, of))
-        made.append(ir.Branch(body=body, value=expression(value), result=result))
-    current.add(ir.ParallelStep(name=name, at=at, branches=tuple(made)))
+        parts.append(made(ir.Branch, body=body, value=expression(value), result=result))
+    current.add(made(ir.ParallelStep, name=name, at=at, branches=tuple(parts)))
     return tuple(values)
 
 
@@ -307,7 +308,8 @@ def map_each(
     end: Expr = LiteralExpr() if value is None else expression(value)
     result = current.value_name(name)
     current.add(
-        ir.MapStep(
+        made(
+            ir.MapStep,
             name=name,
             at=at,
             items=expression(listed),

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal, NewType, TypeVar, Union, cast, get_a
 
 from pydantic import BaseModel, JsonValue, TypeAdapter
 from pydantic.errors import PydanticUndefinedAnnotation
-from typing_extensions import TypeAliasType
 
 from cartwheel.workflow._types import (
     BOOL,
@@ -67,8 +66,8 @@ def _derive(annotation: object, where: str, around: tuple[type[BaseModel], ...])
         plain = None
     if plain is not None:
         return plain
-    if isinstance(annotation, TypeAliasType):
-        return _derive(annotation.__value__, where, around)
+    if type(annotation).__name__ == "TypeAliasType":
+        return _derive(getattr(annotation, "__value__", None), where, around)
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _derive(args[0], where, around)

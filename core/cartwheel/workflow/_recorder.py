@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -12,6 +13,8 @@ from cartwheel.workflow import _ir as ir
 from cartwheel.workflow._expr import Expr, RefExpr, walk_expr
 from cartwheel.workflow._symbol import Symbol, refuse
 from cartwheel.workflow._types import ObjectType, Type
+
+_STEP_NAME = re.compile(rf"^{ir.SEGMENT}(\.{ir.SEGMENT})*$")
 
 
 @dataclass(slots=True)
@@ -32,7 +35,7 @@ class TryDraft:
     name: str
     at: str
     body: list[Draft]
-    handlers: list[tuple[tuple[str, ...], str | None, list[Draft]]] = field(default_factory=list)
+    handlers: list[tuple[ir.Handler, list[Draft]]] = field(default_factory=list)
 
 
 Draft: TypeAlias = ir.Step | WhenDraft | TryDraft
@@ -72,6 +75,9 @@ class Recorder:
         """Return the full name of a new step; a default is numbered when it is taken."""
         if wanted is not None:
             name = self.prefix + wanted
+            if not _STEP_NAME.match(wanted):
+                remedy = "use letters, digits and underscores"
+                refuse(f"{wanted!r} is no name for a step", remedy=remedy)
             if name in self._steps:
                 refuse(f"the step name {name!r} is taken", remedy="give step= another name")
         else:
@@ -178,8 +184,8 @@ def _freeze(draft: Draft) -> ir.Step:
                     f"the attempt at {draft.at} has no catch", remedy="follow it with catch(...)"
                 )
             handlers = tuple(
-                ir.Handler(codes=codes, error=name, body=frozen(body))
-                for codes, name, body in draft.handlers
+                handler.model_copy(update={"body": frozen(body)})
+                for handler, body in draft.handlers
             )
             return ir.TryStep(
                 name=draft.name, at=draft.at, body=frozen(draft.body), handlers=handlers

@@ -27,6 +27,7 @@ from cartwheel.workflow._symbol import (
     derive,
     expression,
     kind,
+    made,
     model_fields,
     refuse,
     source_line,
@@ -69,7 +70,8 @@ def sleep(
     if by_time == (not isinstance(duration, type(None))):
         refuse("sleep takes either a duration or until=", remedy="for example sleep(minutes(5))")
     current.add(
-        ir.SleepStep(
+        made(
+            ir.SleepStep,
             name=current.step_name(step, "sleep"),
             at=source_line(),
             seconds=None if by_time else expression(duration),
@@ -89,7 +91,8 @@ def wait_for(
     name = current.step_name(step, f"wait_{signal}")
     result = current.value_name(name)
     current.add(
-        ir.WaitStep(
+        made(
+            ir.WaitStep,
             name=name,
             at=source_line(),
             signal=signal,
@@ -105,7 +108,8 @@ def fail(code: str, message: str, details: object = None, *, step: str | None = 
     """Raise an error of the workflow's own; when nothing catches it the run fails with it."""
     current = recorder("fail")
     current.add(
-        ir.FailStep(
+        made(
+            ir.FailStep,
             name=current.step_name(step, "fail"),
             at=source_line(),
             code=code,
@@ -122,8 +126,11 @@ def finish(value: object = None, *, step: str | None = None) -> None:
         remedy = "let its function return the value in the end"
         refuse("a workflow that is part of another one cannot finish early", remedy=remedy)
     current.add(
-        ir.ReturnStep(
-            name=current.step_name(step, "finish"), at=source_line(), value=expression(value)
+        made(
+            ir.ReturnStep,
+            name=current.step_name(step, "finish"),
+            at=source_line(),
+            value=expression(value),
         )
     )
 
@@ -141,7 +148,8 @@ class Variable(Generic[T]):
         """Record that the variable gets a value."""
         current = recorder(f"setting {self._name!r}")
         current.add(
-            ir.AssignStep(
+            made(
+                ir.AssignStep,
                 name=current.step_name(None, f"set_{self._name}"),
                 at=source_line(),
                 variable=self._name,

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path, PurePath
-from typing import NoReturn, cast
+from typing import NoReturn, TypeVar, cast
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticUndefined
 
 from cartwheel.workflow._expr import (
@@ -36,6 +36,7 @@ from cartwheel.workflow._types import (
     IntType,
     JsonType,
     ListType,
+    Node,
     ObjectType,
     OptionalType,
     StringType,
@@ -44,6 +45,7 @@ from cartwheel.workflow._types import (
     join,
 )
 
+N = TypeVar("N", bound=Node)
 _INSIDE = (str(Path(__file__).parent), contextlib.__file__)
 
 
@@ -65,6 +67,19 @@ def refusal(
 ) -> BuildError:
     """Return a BuildError for the user's current line."""
     return BuildError([Problem(what, step, source_line(), exists, remedy)])
+
+
+def made(node: type[N], **fields: object) -> N:
+    """Return a node of the intermediate form, or refuse the user's line for what it was given."""
+    try:
+        return node(**fields)
+    except ValidationError as error:
+        problems = (
+            f"{'.'.join(map(str, one['loc']))} {one['input']!r}: {one['msg']}"
+            for one in error.errors(include_url=False)
+        )
+        name = fields.get("name")
+        raise refusal("; ".join(problems), step=None if name is None else str(name)) from None
 
 
 class Symbol:

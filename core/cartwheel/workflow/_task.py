@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast
+from typing import Generic, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict
 
 from cartwheel.workflow import _ir as ir
 from cartwheel.workflow._python_types import UnsupportedType, object_type
 from cartwheel.workflow._recorder import Recorder, named, recorder
-from cartwheel.workflow._symbol import condition, derive, model_fields, refuse, source_line
+from cartwheel.workflow._symbol import condition, derive, made, model_fields, refuse, source_line
 
-In = TypeVar("In", bound=BaseModel)
-Out = TypeVar("Out")
+In_co = TypeVar("In_co", bound=BaseModel, covariant=True)
+Out_co = TypeVar("Out_co", covariant=True)
+Answer = TypeVar("Answer")
 CompensatedIn = TypeVar("CompensatedIn", bound=BaseModel)
 CompensatedOut = TypeVar("CompensatedOut", bound=BaseModel)
 
@@ -33,16 +34,16 @@ class Compensation(BaseModel, Generic[CompensatedIn, CompensatedOut]):
 
 
 @dataclass(frozen=True, slots=True)
-class Task(Generic[In, Out]):
+class Task(Generic[In_co, Out_co]):
     """A unit of work with typed input, output and errors.
 
     `handler` does the work; calling the task itself inside a workflow function records a step.
     """
 
     name: str
-    handler: Callable[..., Out]
-    input_model: type[In]
-    output_model: type[Out]
+    handler: Callable[..., Out_co]
+    input_model: type[In_co]
+    output_model: type[Out_co]
     errors: tuple[str, ...] = ()
     retry: ir.RetryPolicy | None = None
     timeout: int | None = None
@@ -51,11 +52,11 @@ class Task(Generic[In, Out]):
         self,
         *,
         step: str | None = None,
-        compensate: Task[Any, Any] | None = None,
+        compensate: Task[BaseModel, object] | None = None,
         retry: ir.RetryPolicy | None = None,
         timeout: int | None = None,
         **input: object,
-    ) -> Out:
+    ) -> Out_co:
         """Record a step that calls this task, and return what its output will be.
 
         Fields of the input are given by name. `step` names the step; by default it is the last part
@@ -69,13 +70,15 @@ class Task(Generic[In, Out]):
         undo = None
         if compensate is not None:
             compensate.note(current)
-            undo = ir.CompensateSpec(
+            undo = made(
+                ir.CompensateSpec,
                 task=compensate.name,
                 retry=compensate.retry or ir.RetryPolicy(),
                 timeout=compensate.timeout,
             )
         current.add(
-            ir.TaskStep(
+            made(
+                ir.TaskStep,
                 name=name,
                 at=source_line(),
                 task=self.name,
@@ -86,7 +89,7 @@ class Task(Generic[In, Out]):
                 result=result,
             )
         )
-        return cast("Out", named(result, spec.output))
+        return cast("Out_co", named(result, spec.output))
 
     def note(self, current: Recorder) -> ir.TaskSpec:
         """Make the task known to the workflow that is being built."""
@@ -101,16 +104,16 @@ class Task(Generic[In, Out]):
 
 
 def poll(
-    task: Task[Any, Out],
+    task: Task[BaseModel, Answer],
     *,
-    until: Callable[[Out], object],
+    until: Callable[[Answer], object],
     interval: int,
     attempts: int,
     step: str | None = None,
     retry: ir.RetryPolicy | None = None,
     timeout: int | None = None,
     **input: object,
-) -> Out:
+) -> Answer:
     """Call a task every `interval` seconds until a condition over its output holds.
 
     After `attempts` calls without it `Timeout` is raised. Each call has its own key and tries.
@@ -119,9 +122,10 @@ def poll(
     spec = task.note(current)
     name = current.step_name(step, task.name.rpartition(".")[2])
     result = current.value_name(name)
-    answer = cast("Out", named(result, spec.output))
+    answer = cast("Answer", named(result, spec.output))
     current.add(
-        ir.PollStep(
+        made(
+            ir.PollStep,
             name=name,
             at=source_line(),
             task=task.name,

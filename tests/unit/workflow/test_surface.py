@@ -114,6 +114,16 @@ REFUSED: list[tuple[Callable[[Order], object], str]] = [
     (lambda o: say(text="x", loud=True), "say's input has no field 'loud'; there are fields text"),
     (lambda o: (say(text="x", step="a"), say(text="x", step="a")), "the step name 'a' is taken"),
     (lambda o: reserve(order_id="x", compensate=release), "a compensation needs a saga around it"),
+    (
+        lambda o: say(text="x", step="two words"),
+        "'two words' is no name for a step",
+    ),
+    (lambda o: wait_for("go", Line, timeout=0), "timeout 0: Input should be greater"),
+    (lambda o: fail("not a code", "x"), "code 'not a code': String should match pattern"),
+    (
+        lambda o: map_each(o.lines, lambda line: line.sku, concurrency=0),
+        "concurrency 0: Input should be greater",
+    ),
     (lambda o: sleep(), "sleep takes either a duration or until="),
     (lambda o: parallel(), "parallel got no branch"),  # type: ignore[call-overload]  # on purpose
     (lambda o: fmt("{} {}", o.total), "fmt has 2 places {} and 1 values"),
@@ -142,6 +152,17 @@ def test_what_cannot_be_recorded_is_refused_with_its_line_and_a_remedy(
     text = refused(function)
     assert message in text
     assert f"test_surface.py:{function.__code__.co_firstlineno}" in text
+
+
+def test_a_code_that_is_none_is_refused_where_it_is_caught() -> None:
+    def body(o: Order) -> None:
+        with attempt():
+            say(text="x")
+        with catch("not a code"):
+            say(text="y")
+
+    line = body.__code__.co_firstlineno + 3
+    assert f"test_surface.py:{line}: codes.0 'not a code': String should match" in refused(body)
 
 
 def test_an_attempt_without_catch_is_refused() -> None:
