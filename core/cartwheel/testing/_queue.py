@@ -1,0 +1,98 @@
+"""What every Queue promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from cartwheel.host import Host
+from cartwheel.ports import ConfigurationError, JsonObject, Message
+from cartwheel.testing._base import Contract, OpenHost, fresh
+from cartwheel.testing._messaging_app import WORK, messaging_app, seen
+
+WORKER = "kit.worker"
+
+
+class QueueContract(Contract):
+    """Holds a Queue to its port: delivery is at least once, so more than once is allowed."""
+
+    @pytest.fixture
+    def host(self, open_host: OpenHost) -> Iterator[Host]:
+        """Give a host that is closed afterwards."""
+        with open_host(messaging_app()) as host:
+            yield host
+
+    def received(
+        self, host: Host, message_id: str, times: int = 1, consumer: str = WORKER
+    ) -> JsonObject:
+        """Wait until the consumer got a message so many times, and give its last note."""
+        found = self.eventually(
+            host,
+            lambda: len(got := seen(host.ports, consumer, message_id)) >= times and got,
+            f"delivery {times} of message {message_id}",
+        )
+        assert found
+        return found[-1]
+
+    def test_the_consumer_gets_the_message_as_it_was_sent(self, host: Host) -> None:
+        body: JsonObject = {"n": 2**40, "text": "ünï 😀", "list": [None, True, {"a": "b"}]}
+        message = Message(fresh("msg"), body)
+        host.ports.queue.send(WORK, message)
+        assert self.received(host, message.id)["body"] == body
+
+    def test_all_messages_are_delivered(self, host: Host) -> None:
+        messages = [Message(fresh("msg"), {"n": n}) for n in range(30)]
+        for message in messages:
+            host.ports.queue.send(WORK, message)
+        for message in messages:
+            assert self.received(host, message.id)["body"] == message.body
+
+    def test_a_delayed_message_comes_after_its_delay_and_not_before(self, host: Host) -> None:
+        late, soon = Message(fresh("msg"), {}), Message(fresh("msg"), {})
+        sent = host.ports.clock.now()
+        host.ports.queue.send(WORK, late, delay=2)
+        host.ports.queue.send(WORK, soon)
+        self.received(host, soon.id)
+        found = self.received(host, late.id)["now"]
+        assert isinstance(found, float | int)
+        # A tenth of a second: the clocks of a platform's parts differ a little.
+        assert found >= sent + 1.9
+
+    def test_a_queue_without_a_consumer_is_a_configuration_error_that_names_it(
+        self, host: Host
+    ) -> None:
+        with pytest.raises(ConfigurationError, match="kit_unknown"):
+            host.ports.queue.send("kit_unknown", Message(fresh("msg"), {}))
+        with pytest.raises(ConfigurationError, match="kit_unknown"):
+            host.ports.queue.send("kit_unknown", Message(fresh("msg"), {}), delay=1)
+
+    def test_a_message_whose_consumer_fails_comes_again_under_the_same_id_and_key(
+        self, host: Host
+    ) -> None:
+        message = Message(fresh("msg"), {"fail": {WORKER: 2}})
+        host.ports.queue.send(WORK, message)
+        self.received(host, message.id, times=3)
+        tries = seen(host.ports, WORKER, message.id)
+        assert len({str(found["key"]) for found in tries}) == 1
+        assert all(found["body"] == message.body for found in tries)
+
+    def test_a_message_that_fails_holds_up_no_other(self, host: Host) -> None:
+        bad, good = Message(fresh("msg"), {"fail": {WORKER: -1}}), Message(fresh("msg"), {})
+        host.ports.queue.send(WORK, bad)
+        host.ports.queue.send(WORK, good)
+        self.received(host, good.id)
+        self.received(host, bad.id, times=2)
+
+    def test_a_consumer_may_send_to_another_queue(self, host: Host) -> None:
+        relayed = fresh("msg")
+        message = Message(fresh("msg"), {"relay": relayed})
+        host.ports.queue.send(WORK, message)
+        assert self.received(host, relayed, consumer="kit.relay")["body"] == {"from": message.id}
+
+    def test_a_message_may_be_changed_after_it_was_sent(self, host: Host) -> None:
+        body: JsonObject = {"n": 1}
+        message = Message(fresh("msg"), body)
+        host.ports.queue.send(WORK, message)
+        body["n"] = 2
+        assert self.received(host, message.id)["body"] == {"n": 1}

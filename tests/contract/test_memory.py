@@ -1,0 +1,102 @@
+"""The memory adapter keeps every contract of the kit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from cartwheel import testing as kit
+from cartwheel.app import App
+from cartwheel.host import Host, HostOptions
+from cartwheel.http import Request, Response
+from cartwheel.log import discard
+from cartwheel.plugins import load_adapter
+from cartwheel.ports import Mail, TextMessage
+from cartwheel.testing import OpenHost, Send, Serve
+from cartwheel_memory import MemoryHost
+
+
+@pytest.fixture
+def open_host() -> OpenHost:
+    adapter = load_adapter("memory")
+
+    def open_(app: App) -> Host:
+        return adapter.open(app, HostOptions(log=discard, secrets=kit.SecretsContract.given))
+
+    return open_
+
+
+class TestStore(kit.StoreContract):
+    virtual_time = True
+
+
+class TestClock(kit.ClockContract):
+    virtual_time = True
+
+
+class TestIds(kit.IdsContract):
+    virtual_time = True
+
+
+class TestRandomness(kit.RandomnessContract):
+    virtual_time = True
+
+
+class TestSecrets(kit.SecretsContract):
+    virtual_time = True
+
+
+class TestEventBus(kit.EventBusContract):
+    virtual_time = True
+
+
+class TestQueue(kit.QueueContract):
+    virtual_time = True
+
+
+class TestDeadLetters(kit.DeadLettersContract):
+    virtual_time = True
+
+
+class TestScheduler(kit.SchedulerContract):
+    virtual_time = True
+
+
+class TestMailer(kit.MailerContract):
+    virtual_time = True
+
+    def sent_mails(self, host: Host) -> Sequence[Mail]:
+        assert isinstance(host, MemoryHost)
+        return host.mailbox.mails()
+
+
+class TestSms(kit.SmsContract):
+    virtual_time = True
+
+    def sent_texts(self, host: Host) -> Sequence[TextMessage]:
+        assert isinstance(host, MemoryHost)
+        return host.mailbox.texts()
+
+
+class TestPaymentGateway(kit.PaymentGatewayContract):
+    virtual_time = True
+
+
+@pytest.fixture
+def serve() -> Serve:
+    @contextmanager
+    def before(host: Host) -> Iterator[Send]:
+        def send(request: Request) -> Response:
+            headers = {name.lower(): values for name, values in request.headers.items()}
+            return host.dispatcher.http(replace(request, headers=headers))
+
+        yield send
+
+    return before
+
+
+class TestHttpGateway(kit.HttpGatewayContract):
+    virtual_time = True
