@@ -1,0 +1,1 @@
+"""Benchmarks: ratios taken in one run; `make bench` prints the table. No test asserts a time."""

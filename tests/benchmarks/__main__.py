@@ -1,0 +1,27 @@
+"""Measures everything and prints the table."""
+
+from __future__ import annotations
+
+import sys
+
+from tests.benchmarks import runs, startup
+from tests.benchmarks._table import Figure, show
+
+
+def main() -> int:
+    """Measure; exits 0 whatever the figures are: machines differ, readers judge."""
+    figures: list[Figure] = [
+        runs.in_memory(),
+        runs.one_in_flight(),
+        *runs.many_in_flight(),
+        *startup.imports(),
+        startup.front(),
+        *startup.fixture(),
+    ]
+    show(figures)
+    print(startup.python_version(), "on", sys.platform)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
