@@ -26,7 +26,7 @@ from cartwheel.unit import OUTBOX_INDEX
 from cartwheel.workflow import RetryPolicy, Task
 
 if TYPE_CHECKING:
-    from cartwheel.workflow import WorkflowDefinition
+    from cartwheel.workflow import Program, Workflow
 
 In = TypeVar("In", bound=BaseModel)
 Out = TypeVar("Out", bound=BaseModel)
@@ -227,6 +227,30 @@ class Service:
         return declare
 
 
+class DeclaredWorkflow(typing.Protocol):
+    """Is what `@workflow` makes, as far as an application needs it."""
+
+    @property
+    def name(self) -> str:
+        """Give the name under which runs are started."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Give the author's word for this version."""
+        ...
+
+    @property
+    def ir(self) -> Workflow:
+        """Give the workflow as data."""
+        ...
+
+    @property
+    def program(self) -> Program:
+        """Give the workflow compiled for the interpreter."""
+        ...
+
+
 class App:
     """Is a whole application, checked: services, workflows, and how callers authenticate."""
 
@@ -235,7 +259,7 @@ class App:
         name: str,
         *,
         services: Iterable[Service],
-        workflows: Iterable[WorkflowDefinition] = (),
+        workflows: Iterable[DeclaredWorkflow] = (),
         authenticate: Authenticator | None = None,
         title: str = "",
         version: str = "1",
