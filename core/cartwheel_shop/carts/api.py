@@ -9,7 +9,8 @@ from pydantic import Field
 from cartwheel.app import Service
 from cartwheel.context import Context
 from cartwheel.http import ANYONE, AUTHENTICATED, BadRequest, Body, NotFound, Reply, View
-from cartwheel_shop._base import Money, total_of
+from cartwheel.ports import Event
+from cartwheel_shop._base import Line, Money, Record, total_of
 from cartwheel_shop.carts import service as carts
 from cartwheel_shop.carts.model import MAX_QUANTITY, Cart, CartLimit, CurrencyMismatch
 
@@ -38,6 +39,21 @@ class GuestCart(Body):
     """Names the guest's cart to take over, by its token."""
 
     cart_token: Annotated[str, Field(min_length=1, max_length=500)]
+
+
+class BoughtItem(Record):
+    """Is what a cart needs to know of a line of an order."""
+
+    product_id: str
+    quantity: int
+
+
+class ConfirmedOrder(Record):
+    """Is what a cart needs to know of an order that was confirmed."""
+
+    order_id: str
+    cart_id: str | None
+    items: tuple[BoughtItem, ...]
 
 
 class CartItem(View):
@@ -113,6 +129,15 @@ def merge_cart(ctx: Context, body: GuestCart) -> CartView:
     guest_id = carts.guest_cart(ctx.ports, body.cart_token)
     own_id = carts.cart_of_customer(ctx.caller.subject)
     return _view(ctx, carts.merge(ctx.ports, own_id, guest_id))
+
+
+@service.on("order.confirmed")
+def take_ordered(ctx: Context, event: Event) -> None:
+    """Take what was bought out of the cart, should the checkout's own request not have lived to."""
+    order = ConfirmedOrder.model_validate(event.data)
+    if order.cart_id is not None:
+        lines = [Line(product_id=item.product_id, quantity=item.quantity) for item in order.items]
+        carts.take_ordered(ctx.ports, order.cart_id, order.order_id, lines)
 
 
 def _cart_id(ctx: Context) -> tuple[str, dict[str, str]]:

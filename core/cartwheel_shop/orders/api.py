@@ -166,8 +166,10 @@ class Outcome(Payload):
 )
 def create_order(ctx: Context, body: NewOrder) -> Reply[OrderView]:
     """Place a pending order from the cart, without paying it."""
-    request = _request(ctx, body, None)
-    order = orders.place(ctx.ports, ctx.ports.ids.new("ord"), request)
+    order_id = ctx.ports.ids.new("ord")
+    draft = orders.draft(ctx.ports, order_id, _request(ctx, body, None))
+    orders.check_total(draft)
+    order = orders.place(ctx.ports, draft)
     return Reply(_view(ctx, order), headers={"Location": f"/orders/{order.order_id}"})
 
 
@@ -195,9 +197,13 @@ def checkout(ctx: Context, body: Checkout) -> Reply[OrderAccepted]:
     """
     ports = ctx.ports
     order_id, run_id = f"ord_{digest(ctx.key)}", f"chk_{digest(ctx.key)}"
-    order = orders.place(ports, order_id, _request(ctx, body, run_id))
+    order = orders.find(ports, order_id)
+    if order is None:
+        order = orders.draft(ports, order_id, _request(ctx, body, run_id))
+    # The payment comes first: once the order is there, its checkout can go on without this request.
     if order.total.amount:
         payments.open_payment(ports, order_id, order.total, body.payment_token)
+    order = orders.place(ports, order)
     orders.start_checkout(ports, order)
     if not _respond_async(ctx):
         refused = refusal(order_id, await_decision(ports, order_id, run_id))

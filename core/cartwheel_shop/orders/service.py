@@ -50,17 +50,14 @@ class Request:
     run_id: str | None = None
 
 
-def place(ports: Ports, order_id: str, request: Request) -> Order:
-    """Write a pending order from the cart at today's prices; the same id again gives that order.
+def draft(ports: Ports, order_id: str, request: Request) -> Order:
+    """Make a pending order from the cart at today's prices; nothing is written.
 
-    Raises CartEmpty, ProductUnavailable and, for an order that no checkout validates, PriceChanged.
+    Raises CartEmpty and ProductUnavailable.
     """
-    existing = find(ports, order_id)
-    if existing is not None:
-        return existing
     at = now_text(ports)
     items = _priced(ports, request.cart_id)
-    order = Order(
+    return Order(
         order_id=order_id,
         customer_id=request.customer_id,
         status=Status.PENDING,
@@ -77,15 +74,27 @@ def place(ports: Ports, order_id: str, request: Request) -> Order:
         awaiting=None if request.run_id is None else "run",
     )
 
-    if request.run_id is None:
-        _check_total(order)
+
+def place(ports: Ports, order: Order) -> Order:
+    """Write a new order; one that is there under the same id stays, and is given."""
 
     def work(unit: Unit) -> None:
         if unit.get(ORDER, Order) is None:
             _put(unit, order)
 
-    transact(ports, COLLECTION, order_id, work, key="place")
-    return get(ports, order_id)
+    transact(ports, COLLECTION, order.order_id, work, key="place")
+    return get(ports, order.order_id)
+
+
+def check_total(order: Order) -> None:
+    """Refuse a total that the customer did not expect; raises PriceChanged."""
+    expected = order.expected_total
+    if expected is not None and expected != order.total:
+        raise PriceChanged(
+            f"the total is {order.total.amount} {order.total.currency}, "
+            f"not {expected.amount} {expected.currency}",
+            total=money_json(order.total),
+        )
 
 
 def _priced(ports: Ports, cart_id: str) -> tuple[Item, ...]:
@@ -151,18 +160,8 @@ def validate(ports: Ports, order_id: str) -> Order:
     return _change(ports, order_id, decide)
 
 
-def _check_total(order: Order) -> None:
-    expected = order.expected_total
-    if expected is not None and expected != order.total:
-        raise PriceChanged(
-            f"the total is {order.total.amount} {order.total.currency}, "
-            f"not {expected.amount} {expected.currency}",
-            total=money_json(order.total),
-        )
-
-
 def _check_prices(ports: Ports, order: Order) -> None:
-    _check_total(order)
+    check_total(order)
     for item in order.items:
         product = catalog.find(ports, item.product_id)
         if product is None or product.deleted:
@@ -334,6 +333,7 @@ def _event(order: Order, before: Status) -> JsonObject:
     return {
         "order_id": order.order_id,
         "customer_id": order.customer_id,
+        "cart_id": order.cart_id,
         "reason": order.reason,
         "was": before.value,
         "total": money_json(order.total),

@@ -60,20 +60,21 @@ class _Refund(Record):
 
 
 def open_payment(ports: Ports, order_id: str, amount: Money, token: str) -> None:
-    """Note what an order will pay and with which token; an order that has a payment keeps it."""
+    """Note what an order will pay and with which token, as long as nothing has been tried."""
 
     def work(unit: Unit) -> None:
-        if unit.get(PAYMENT, Payment) is None:
-            payment = Payment(
-                order_id=order_id,
-                status=Status.NEW,
-                amount=amount,
-                since=now_text(ports),
-                token=token,
-            )
-            unit.put(PAYMENT, payment)
+        current = unit.get(PAYMENT, Payment)
+        opened = Payment(
+            order_id=order_id,
+            status=Status.NEW,
+            amount=amount,
+            since=now_text(ports) if current is None else current.since,
+            token=token,
+        )
+        if current is None or (current.status is Status.NEW and current != opened):
+            unit.put(PAYMENT, opened)
 
-    transact(ports, COLLECTION, order_id, work, key="open")
+    transact(ports, COLLECTION, order_id, work)
 
 
 def payment_of(ports: Ports, order_id: str) -> Payment | None:
