@@ -8,9 +8,9 @@ from pydantic import Field
 
 from cartwheel.app import Service
 from cartwheel.context import Context
-from cartwheel.ports import Index
+from cartwheel.ports import Event, Index
 from cartwheel.workflow import Compensation, RetryPolicy
-from cartwheel_shop._base import Payload
+from cartwheel_shop._base import Payload, Record
 from cartwheel_shop._retry import PERSISTENT
 from cartwheel_shop.orders.service import verdict_on
 from cartwheel_shop.payments import service as payments
@@ -39,6 +39,12 @@ class Refund(Payload):
 
     order_id: str
     amount: Annotated[int, Field(ge=1)] | None
+
+
+class OfOrderEvent(Record):
+    """Is what payments need to know of an order's event."""
+
+    order_id: str
 
 
 @service.task(
@@ -73,6 +79,24 @@ def give_back(ctx: Context, cmd: OfOrder) -> PaymentSummary:
 def refund(ctx: Context, cmd: Refund) -> PaymentSummary:
     """Pay back a part of what was captured, or all of it."""
     return payments.summary(payments.refund(ctx.ports, ctx.key, cmd.order_id, cmd.amount))
+
+
+def _give_up(ctx: Context, event: Event) -> None:
+    order_id = OfOrderEvent.model_validate(event.data).order_id
+    if payments.payment_of(ctx.ports, order_id) is not None:
+        payments.give_back(ctx.ports, order_id)
+
+
+@service.on("order.rejected")
+def forget_rejected(ctx: Context, event: Event) -> None:
+    """Close the payment of an order that was refused before it was paid, and forget its token."""
+    _give_up(ctx, event)
+
+
+@service.on("order.cancelled")
+def forget_cancelled(ctx: Context, event: Event) -> None:
+    """Close the payment of a cancelled order, should anything of it be left."""
+    _give_up(ctx, event)
 
 
 @service.every(60)
