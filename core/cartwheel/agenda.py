@@ -45,7 +45,8 @@ def settle(
     while True:
         times = [(due, place) for place, s in enumerate(sources) if (due := s.due()) is not None]
         earliest, place = min(times, default=(None, 0))
-        if earliest is None or earliest > end:
+        # Work that began or took time after the end is due as well, on a clock that runs on.
+        if earliest is None or earliest > max(end, now()):
             break
         if elapsed() - began > PATIENCE:
             raise TimeoutError(

@@ -167,12 +167,15 @@ class Database:
         self.path = path
         self._free: deque[Connection] = deque()
         self._closed = False
-        self._connection = self._connect()
         try:
-            self._prepare(application, version, schema, what)
-        except BaseException:
-            self._connection.close()
-            raise
+            self._connection = self._connect()
+            try:
+                self._prepare(application, version, schema, what)
+            except BaseException:
+                self._connection.close()
+                raise
+        except sqlite3.Error as error:
+            raise ConfigurationError(f"{path} can't be opened as {what}: {error}") from error
         self.writer = Writer(self._connection)
 
     def _connect(self) -> Connection:
@@ -183,17 +186,18 @@ class Database:
             check_same_thread=False,
             cached_statements=256,
         )
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA synchronous = FULL")
+        try:
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA synchronous = FULL")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _prepare(self, application: int, version: int, schema: str, what: str) -> None:
         connection = self._connection
-        try:
-            found = connection.execute("PRAGMA application_id").fetchone()[0]
-            tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-        except sqlite3.DatabaseError as error:
-            raise ConfigurationError(f"{self.path} can't be read as {what}: {error}") from error
+        found = connection.execute("PRAGMA application_id").fetchone()[0]
+        tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
         if found != application and (found or tables):
             raise ConfigurationError(
                 f"{self.path} is a SQLite file of something else, not {what}; "
@@ -217,21 +221,31 @@ class Database:
 
     @contextmanager
     def reader(self) -> Iterator[Connection]:
-        """Lend a connection for reads; each statement sees all commits that returned before."""
+        """Lend a connection for reads; each statement sees all commits that returned before.
+
+        Raises Unavailable when the file can't be read.
+        """
         try:
-            connection = self._free.pop()
-        except IndexError:
-            if self._closed:
-                raise Unavailable(f"{self.path} is closed") from None
-            connection = self._connect()
-            connection.execute("PRAGMA query_only = ON")
-        try:
-            yield connection
-        finally:
-            if self._closed or len(self._free) >= _KEPT_READERS:
-                connection.close()
-            else:
-                self._free.append(connection)
+            try:
+                connection = self._free.pop()
+            except IndexError:
+                connection = self._new_reader()
+            try:
+                yield connection
+            finally:
+                if self._closed or len(self._free) >= _KEPT_READERS:
+                    connection.close()
+                else:
+                    self._free.append(connection)
+        except sqlite3.OperationalError as error:
+            raise Unavailable(f"{self.path} can't be read: {error}") from error
+
+    def _new_reader(self) -> Connection:
+        if self._closed:
+            raise Unavailable(f"{self.path} is closed")
+        connection = self._connect()
+        connection.execute("PRAGMA query_only = ON")
+        return connection
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
         """Read all rows of a query."""

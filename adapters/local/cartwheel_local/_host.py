@@ -200,7 +200,11 @@ class LocalHost:
     def _quiet_round(self, until: float, deadline: float) -> bool:
         changes = self.database.writer.commits
         timer = self._engine.next_timer()
-        if self._engine.pending or (timer is not None and timer <= until) or self._calling():
+        if (
+            self._engine.pending
+            or (timer is not None and timer <= max(until, self._clock.now()))
+            or self._calling()
+        ):
             return False
         if not all(pump.quiet(until, deadline - time.monotonic()) for pump in self._pumps):
             return False

@@ -59,7 +59,7 @@ class Pump:
         return not any(thread.is_alive() for thread in self._threads)
 
     def quiet(self, until: float, seconds: float) -> bool:
-        """Wait till nothing is under way or due by `until`; false when it takes longer.
+        """Wait till nothing is under way, or due by now or `until`; false when it takes longer.
 
         `until` is a time of the clock, `seconds` how long to wait at most.
         """
@@ -67,7 +67,7 @@ class Pump:
         with self._quiet:
             while True:
                 due = None if self._busy else self.source.due()
-                if not self._busy and (due is None or due > until):
+                if not self._busy and (due is None or due > max(until, self._clock.now())):
                     return True
                 left = end - time.monotonic()
                 if left <= 0 or self._stopping:

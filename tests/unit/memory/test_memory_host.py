@@ -225,13 +225,14 @@ def test_secrets_come_from_the_options_or_are_the_applications_own(scene: Scene)
             secrets.get("webhook")
 
 
-def test_the_clock_goes_forward_only() -> None:
+def test_a_sleep_takes_no_real_time_and_the_clock_goes_forward_only() -> None:
     clock = VirtualClock()
-    clock.sleep(1000)
-    assert clock.now() == START
+    clock.sleep(30 * 86400)
+    clock.sleep(-1)
+    assert clock.now() == START + 30 * 86400
     clock.advance(2.5)
     clock.advance_to(START)
-    assert clock.now() == START + 2.5
+    assert clock.now() == START + 30 * 86400 + 2.5
     with pytest.raises(ValueError, match="forward"):
         clock.advance(-1)
 
