@@ -8,6 +8,7 @@ pydantic.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -56,6 +57,7 @@ class Program:
 
 
 _programs: dict[str, Program] = {}
+_programs_lock = threading.Lock()
 
 
 def compile_program(workflow: ir.Workflow) -> Program:
@@ -68,9 +70,10 @@ def compile_program(workflow: ir.Workflow) -> Program:
     if program is None:
         check(workflow)
         program = Program(workflow, digest, _Compiler(workflow).body(workflow.body))
-        if len(_programs) >= CACHED_PROGRAMS:
-            _programs.pop(next(iter(_programs)), None)
-        _programs[digest] = program
+        with _programs_lock:
+            if len(_programs) >= CACHED_PROGRAMS:
+                del _programs[next(iter(_programs))]
+            _programs[digest] = program
     return program
 
 
