@@ -1,0 +1,51 @@
+"""The corpus of the workflow language: small programs, each a claim that every engine must meet.
+
+`PROGRAMS` are the claims, `run_program(program, driver)` checks one. A driver plays a program:
+`interpreter()` on the reference interpreter, `on_host(host)` on an adapter's own engine.
+`WorkflowLanguageContract` is the whole as a test class.
+"""
+
+from cartwheel.testing.corpus._all import PROGRAMS
+from cartwheel.testing.corpus._contract import WorkflowLanguageContract
+from cartwheel.testing.corpus._expected import (
+    Called,
+    Pattern,
+    do,
+    first_difference,
+    par,
+    seq,
+    tries,
+)
+from cartwheel.testing.corpus._playing import (
+    Driver,
+    corpus_app,
+    interpreter,
+    on_host,
+    run_program,
+)
+from cartwheel.testing.corpus._program import Program
+from cartwheel.testing.corpus._rules import Rule
+from cartwheel.testing.corpus._simulation import Order
+from cartwheel.testing.corpus._verdict import Played, differences
+
+__all__ = [
+    "PROGRAMS",
+    "Called",
+    "Driver",
+    "Order",
+    "Pattern",
+    "Played",
+    "Program",
+    "Rule",
+    "WorkflowLanguageContract",
+    "corpus_app",
+    "differences",
+    "do",
+    "first_difference",
+    "interpreter",
+    "on_host",
+    "par",
+    "run_program",
+    "seq",
+    "tries",
+]
