@@ -29,9 +29,8 @@ class InlineDriver:
             if call is None:
                 if not engine.pending:
                     return
+                # What was flushed may have been answered from the mailbox at once: look again.
                 engine.flush()
-                if not run.calls:
-                    return
                 continue
             engine.perform(run, call)
             engine.flush()
