@@ -1,6 +1,11 @@
 """The local adapter: one machine, SQLite, durable runs and queues, a real HTTP server."""
 
+from typing import TYPE_CHECKING
+
 from cartwheel_local._host import LocalHost
+
+if TYPE_CHECKING:
+    from cartwheel_local._http import serve
 
 __all__ = ["LocalHost", "serve"]
 

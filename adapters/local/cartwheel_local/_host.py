@@ -222,7 +222,7 @@ class LocalHost:
 
     def _wait_until(self, moment: float) -> None:
         while (left := moment - self._clock.now()) > 0:
-            time.sleep(left)
+            self._clock.sleep(left)
 
     def close(self) -> None:
         """End cleanly: finish what is under way, leave the rest to the next start."""

@@ -49,6 +49,7 @@ CREATE TABLE IF NOT EXISTS run_signals (
     name TEXT NOT NULL,
     payload TEXT NOT NULL,
     at REAL NOT NULL,
+    after INTEGER NOT NULL,
     UNIQUE (run_id, signal_id)
 );
 CREATE TABLE IF NOT EXISTS run_definitions (
@@ -61,7 +62,7 @@ _RUN = (
     "place, run_id, workflow, version, definition, input, started_at, status, generation, "
     "generation_at, ended_at, result"
 )
-_SIGNAL = "run_id, signal_id, name, payload, at"
+_SIGNAL = "run_id, signal_id, name, payload, at, after"
 _CHUNKS = (32, 8, 1)
 """Rows in one INSERT: few enough sizes for the statement cache, and one call into SQLite each."""
 
@@ -141,7 +142,7 @@ def _write(connection: sqlite3.Connection, records: Sequence[Record]) -> None:
             case Started():
                 started.append((*record[:4], record.input.decode(), record.at, record.at))
             case Signalled():
-                signalled.append((*record[:3], record.payload.decode(), record.at))
+                signalled.append((*record[:3], record.payload.decode(), *record[4:]))
             case Ended():
                 ended.append(
                     (record.status.value, record.at, record.result.decode(), record.run_id)
@@ -167,8 +168,8 @@ def _write(connection: sqlite3.Connection, records: Sequence[Record]) -> None:
     )
     _insert(
         connection,
-        "INSERT INTO run_signals (run_id, signal_id, name, payload, at) VALUES ",
-        "(?, ?, ?, ?, ?)",
+        "INSERT INTO run_signals (run_id, signal_id, name, payload, at, after) VALUES ",
+        "(?, ?, ?, ?, ?, ?)",
         signalled,
     )
     connection.executemany(
