@@ -1,0 +1,223 @@
+"""What a customer does, and what must be true in the end, whatever happened in between."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from cartwheel.host import Host
+from cartwheel.ports import Charge, ChargeStatus, Mail, Ports, RunStatus
+from cartwheel_shop.inventory import service as inventory
+from cartwheel_shop.inventory.model import Account
+from cartwheel_shop.orders import service as orders
+from cartwheel_shop.payments import service as payments
+from cartwheel_shop.users import service as users
+from cartwheel_shop.users.model import User
+from tests.support.shopping import Shopper, known, product
+
+CUSTOMER = "usr_ada"
+STOCK = 5
+PRICE = 1290
+EXPIRY = 16 * 60
+"""Seconds after which reservations have expired and the reaper has run."""
+
+
+NOTHING_HAPPENED = ("there is no order, no charge and no mail",)
+"""What the audit says of a checkout that the shop never took; right only if nobody asks again."""
+
+
+class ShopHost(Host, Protocol):
+    """Is a host whose bank and mailbox can be looked into."""
+
+    @property
+    def bank(self) -> Bank:
+        """Give the bank."""
+        ...
+
+    @property
+    def mailbox(self) -> Mailbox:
+        """Give the mailbox."""
+        ...
+
+
+class Bank(Protocol):
+    """Is the test bank, as an auditor sees it."""
+
+    def charges(self) -> Sequence[Charge]:
+        """Give all charges."""
+        ...
+
+
+class Mailbox(Protocol):
+    """Is the mailbox, as its owner sees it."""
+
+    def mails(self) -> Sequence[Mail]:
+        """Give all mails."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Is a customer's checkout: what is bought with which card, and how it must end."""
+
+    name: str
+    card: str
+    lines: tuple[tuple[str, int], ...]
+    status: str
+    reason: str | None = None
+    then_cancel: bool = False
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """Name the products."""
+        return tuple(product_id for product_id, _ in self.lines)
+
+    @property
+    def total(self) -> int:
+        """Give the order's total in minor units."""
+        return sum(quantity * PRICE for _, quantity in self.lines)
+
+    def prepare(self, host: Host) -> None:
+        """Put the goods on the shelf and into the cart; not part of what is crashed."""
+        _known_user(host.ports)
+        for product_id in self.products:
+            product(host.ports, product_id, stock=STOCK, cents=PRICE)
+        known(host.dispatcher, CUSTOMER).fill_cart(*self.lines)
+        host.settle()
+
+    def play(self, host: Host, *, key: str = "the-checkout") -> None:
+        """Do what the customer does, as often as they like: the key says it is the same checkout.
+
+        Whatever the shop answers, the customer comes back only through another `play`.
+        """
+        shopper = known(host.dispatcher, CUSTOMER)
+        answer = shopper.send(
+            "POST",
+            "/checkout",
+            {"payment_token": self.card, "email": "ada@example.org"},
+            key=key,
+            headers={"Prefer": "respond-async"},
+        )
+        host.settle(120)
+        if self.then_cancel and answer.status == 202:
+            self._cancel(shopper, answer.json())
+            host.settle(120)
+
+    def _cancel(self, shopper: Shopper, accepted: object) -> None:
+        assert isinstance(accepted, dict)
+        path = f"/orders/{accepted['order_id']}/cancel"
+        shopper.send("POST", path, key="the-cancellation")
+
+    def audit(self, host: ShopHost, events: Iterable[tuple[str, str]]) -> list[str]:
+        """List everything that is wrong in the end; nothing is right."""
+        ports = host.ports
+        found = ports.store.query(orders.COLLECTION, orders.BY_CUSTOMER, CUSTOMER).rows
+        if not found and not host.bank.charges() and not host.mailbox.mails():
+            return list(NOTHING_HAPPENED)
+        if len(found) != 1:
+            return [f"{len(found)} orders instead of 1"]
+        order = orders.get(ports, found[0].partition)
+        wrong: list[str] = []
+        if (order.status.value, order.reason) != (self.status, self.reason):
+            wrong.append(f"the order is {order.status} ({order.reason}), not {self.status}")
+        wrong += self._money(host, order.order_id)
+        for product_id, quantity in self.lines:
+            wrong += self._stock(ports, product_id, quantity, order.order_id)
+        wrong += self._mails(host)
+        wrong += self._events(Counter(events), order.order_id)
+        running = ports.workflows.list(status=RunStatus.RUNNING).runs
+        wrong += [f"run {run.run_id} still waits for {run.waiting_for}" for run in running]
+        wrong += [f"dead letter of {letter.consumer}" for letter in ports.dead_letters.list()]
+        return wrong
+
+    def _money(self, host: ShopHost, order_id: str) -> list[str]:
+        charges = [c for c in host.bank.charges() if c.status is not ChargeStatus.DECLINED]
+        live = [c for c in charges if c.status not in {ChargeStatus.VOIDED, ChargeStatus.REFUNDED}]
+        kept = sum(charge.captured - charge.refunded for charge in charges)
+        owed = self.total if self.status == "confirmed" else 0
+        wrong = []
+        if kept != owed:
+            wrong.append(f"the bank took {kept}, owed are {owed}")
+        if len(live) != (1 if owed else 0):
+            wrong.append(f"{len(live)} live charges at the bank")
+        payment = payments.payment_of(host.ports, order_id)
+        if payment is None:
+            return [*wrong, "there is no payment"]
+        if payment.captured - payment.refunded != kept:
+            wrong.append(f"the payment says {payment.captured} - {payment.refunded}, not {kept}")
+        ledger: Counter[str] = Counter()
+        for transfer in payments.transfers(host.ports, order_id):
+            ledger[transfer.source] -= transfer.amount
+            ledger[transfer.target] += transfer.amount
+        if (ledger["captured"], ledger["authorized"]) != (kept, 0):
+            wrong.append(f"the money ledger says {dict(ledger)}")
+        return wrong
+
+    def _stock(self, ports: Ports, product_id: str, quantity: int, order_id: str) -> list[str]:
+        sold = quantity if self.status == "confirmed" else 0
+        level = inventory.stock_level(ports, product_id)
+        wrong = []
+        if (level.available, level.reserved, level.sold) != (STOCK - sold, 0, sold):
+            wrong.append(f"the stock of {product_id} is {level}")
+        ledger: Counter[Account] = Counter()
+        for movement in inventory.ledger(ports, product_id):
+            ledger[movement.source] -= movement.quantity
+            ledger[movement.target] += movement.quantity
+        if (ledger[Account.AVAILABLE], ledger[Account.RESERVED], ledger[Account.SOLD]) != (
+            level.available,
+            level.reserved,
+            level.sold,
+        ):
+            wrong.append(f"the ledger of {product_id} says {dict(ledger)}")
+        reservation = inventory.reservation_of(ports, order_id, product_id)
+        if reservation is not None and reservation.held:
+            wrong.append(f"a reservation of {product_id} leaked")
+        return wrong
+
+    def _mails(self, host: ShopHost) -> list[str]:
+        subjects = Counter(mail.subject.split()[0] for mail in host.mailbox.mails())
+        expected = 2 if self.then_cancel else 1
+        total = len(host.mailbox.mails())
+        return [] if total == expected else [f"{total} mails instead of {expected}: {subjects}"]
+
+    def _events(self, events: Counter[tuple[str, str]], order_id: str) -> list[str]:
+        expected = [self.status] if not self.then_cancel else ["confirmed", "cancelled"]
+        missing = [s for s in expected if not events[(f"order.{s}", order_id)]]
+        return [f"no event order.{status}" for status in missing]
+
+
+def _known_user(ports: Ports) -> None:
+    """Write the customer without the cost of a password."""
+    from cartwheel.unit import Unit, transact
+
+    def work(unit: Unit) -> None:
+        user = User(
+            user_id=CUSTOMER,
+            email="ada@example.org",
+            name="Ada",
+            role="customer",
+            password_hash="",
+            created_at="2026-01-01T00:00:00.000Z",
+            updated_at="2026-01-01T00:00:00.000Z",
+        )
+        unit.put(users.USER, user)
+
+    transact(ports, users.COLLECTION, CUSTOMER, work, key="crash-harness")
+
+
+MUG, PEN = "prd_mug", "prd_pen"
+SCENARIOS = (
+    Scenario("confirmed", "tok_ok", ((MUG, 2),), "confirmed"),
+    Scenario("two_lines", "tok_ok", ((MUG, 2), (PEN, 1)), "confirmed"),
+    Scenario("declined", "tok_declined", ((MUG, 2),), "rejected", "payment_declined"),
+    Scenario("out_of_stock", "tok_ok", ((MUG, 1), (PEN, STOCK + 1)), "rejected", "out_of_stock"),
+    Scenario("unknown_charged", "tok_timeout_charged", ((MUG, 1),), "confirmed"),
+    Scenario(
+        "unknown_not_charged", "tok_timeout_not_charged", ((MUG, 1),), "rejected", "unavailable"
+    ),
+    Scenario("cancelled", "tok_ok", ((MUG, 2),), "cancelled", "cancelled", then_cancel=True),
+)
+
+Play = Callable[[Host], None]
