@@ -48,7 +48,7 @@ examples: $(VENV)/.project ## Run each example's own check
 	@ran=0; for check in examples/*/check.sh; do \
 	  [ -e "$$check" ] || continue; \
 	  echo "== $$check"; \
-	  PATH="$(CURDIR)/$(BIN):$$PATH" "./$$check" || exit 1; \
+	  PATH="$(CURDIR)/$(BIN):$$PATH" PYTHON="$(CURDIR)/$(PY)" "./$$check" || exit 1; \
 	  ran=$$((ran + 1)); \
 	done; echo "$$ran example(s) checked"
 

@@ -30,6 +30,6 @@ options:
   -h, --help       Print this; after a command, what it takes.
   --version        Print the version.
 
-The application is the one named by --app MODULE:NAME, else by [tool.cartwheel] app in the
-nearest pyproject.toml, else the built-in shop.
+The application is the one named by --app MODULE:NAME, else by [tool.cartwheel] app in
+the nearest pyproject.toml, else the built-in shop.
 """

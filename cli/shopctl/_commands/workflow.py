@@ -97,11 +97,12 @@ def graph(
     out: OutOption = None,
 ) -> None:
     """Draw a workflow."""
-    from cartwheel.workflow import mermaid, tree
     from shopctl._apps import load_app
     from shopctl._files import print_or_write
 
     workflow = find(load_app(app), name).ir
+    from cartwheel.workflow import mermaid, tree
+
     drawn = mermaid(workflow) if format is Format.MERMAID else tree(workflow)
     print_or_write(drawn.rstrip("\n"), out)
 

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import pytest
 from hello import app
 
-from cartwheel.host import Host, HostOptions
+from cartwheel.app import App
+from cartwheel.host import Host
 from cartwheel.http import Request
-from cartwheel.log import discard
-from cartwheel.plugins import load_adapter
 from cartwheel.ports import Json, RunStatus
 
 DAY = 86_400
 
 
 @pytest.fixture
-def host() -> Iterator[Host]:
-    with load_adapter("memory").open(app, HostOptions(log=discard)) as opened:
-        yield opened
+def host(memory_host: Callable[[App], Host]) -> Host:
+    return memory_host(app)
 
 
 def ask(

@@ -45,8 +45,8 @@ def described() -> str:
         "options:\n"
         f"  {'-h, --help'.ljust(width)}  Print this; after a command, what it takes.\n"
         f"  {'--version'.ljust(width)}  Print the version.\n\n"
-        "The application is the one named by --app MODULE:NAME, else by [tool.cartwheel] app in the\n"
-        "nearest pyproject.toml, else the built-in shop.\n"
+        "The application is the one named by --app MODULE:NAME, else by [tool.cartwheel] app in\n"
+        "the nearest pyproject.toml, else the built-in shop.\n"
     )
 
 
