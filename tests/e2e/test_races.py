@@ -1,0 +1,192 @@
+"""Many buyers for few pieces: all are sold, none twice, everybody learns where they stand."""
+
+from __future__ import annotations
+
+import json
+import threading
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cartwheel.host import Host, HostOptions
+from cartwheel.log import discard
+from cartwheel.ports import Check, Delete, Ports, Put, Store, Write
+from cartwheel_local import LocalHost, serve
+from cartwheel_memory import MemoryHost
+from cartwheel_shop.inventory import service as inventory
+from cartwheel_shop.payments import service as payments
+from cartwheel_workflows.shop import shop_app
+from tests.support.shopping import known, product
+
+RACES = [(64, 20), (200, 50)]
+Answer = tuple[int, str]
+"""The status of a checkout, and the problem's code or the order's id."""
+
+
+def race(count: int, buy: Callable[[int], Answer]) -> list[Answer]:
+    """Let all buyers go at once."""
+    start = threading.Barrier(count)
+    answers: list[Answer] = [(0, "no answer")] * count
+
+    def buyer(number: int) -> None:
+        start.wait()
+        answers[number] = buy(number)
+
+    threads = [threading.Thread(target=buyer, args=(n,)) for n in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
+
+
+def fill_carts(host: Host, buyers: int) -> None:
+    for number in range(buyers):
+        known(host.dispatcher, f"usr_{number}").fill_cart(("prd_mug", 1))
+
+
+def in_process(host: Host) -> Callable[[int], Answer]:
+    def buy(number: int) -> Answer:
+        answer = known(host.dispatcher, f"usr_{number}").check_out(
+            key=f"race-{number}", email=f"buyer{number}@example.org"
+        )
+        body = answer.json()
+        assert isinstance(body, dict)
+        return answer.status, str(body.get("code") or body.get("order_id"))
+
+    return buy
+
+
+def over_http(host: Host, url: str) -> Callable[[int], Answer]:
+    issued = [
+        str(known(host.dispatcher, f"usr_{n}").token) for n in range(max(b for b, _ in RACES))
+    ]
+
+    def buy(number: int) -> Answer:
+        request = urllib.request.Request(  # noqa: S310  # loopback
+            f"{url}/checkout",
+            data=json.dumps({"payment_token": "tok_ok", "email": "b@example.org"}).encode(),
+            headers={
+                "Authorization": f"Bearer {issued[number]}",
+                "Content-Type": "application/json",
+                "Idempotency-Key": f"race-{number}",
+            },
+            method="POST",
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=100) as answer:  # noqa: S310  # as above
+                return answer.status, json.load(answer)["order_id"]
+        except urllib.error.HTTPError as refused:
+            with refused:
+                return refused.code, str(json.load(refused).get("code"))
+
+    return buy
+
+
+def judge(host: Host, answers: list[Answer], units: int) -> list[str]:
+    """List what is wrong after a race."""
+    wrong: list[str] = []
+    counts = Counter(status for status, _ in answers)
+    if counts != {202: units, 409: len(answers) - units}:
+        wrong.append(f"answers: {counts}")
+    reasons = {why for status, why in answers if status == 409}
+    if reasons - {"out_of_stock"}:
+        wrong.append(f"refused for {reasons}")
+    level = inventory.stock_level(host.ports, "prd_mug")
+    if (level.available, level.reserved, level.sold) != (0, 0, units):
+        wrong.append(f"stock: {level}")
+    captured = [
+        payment.captured
+        for _, order_id in ((s, o) for s, o in answers if s == 202)
+        if (payment := payments.payment_of(host.ports, order_id)) is not None
+    ]
+    if sum(captured) != units * 1290:
+        wrong.append(f"captured {sum(captured)}")
+    return wrong
+
+
+@pytest.mark.parametrize(("buyers", "units"), RACES)
+def test_buyers_in_memory_get_all_pieces_and_no_more(buyers: int, units: int) -> None:
+    with MemoryHost(shop_app(), HostOptions(log=discard)) as host:
+        product(host.ports, "prd_mug", stock=units)
+        fill_carts(host, buyers)
+        answers = race(buyers, in_process(host))
+        host.settle(120)
+        assert judge(host, answers, units) == []
+        print(f"memory {buyers} x {units}: {Counter(status for status, _ in answers)}")
+
+
+@pytest.mark.parametrize(("buyers", "units"), RACES)
+def test_buyers_on_sqlite_over_http_get_all_pieces_and_no_more(
+    buyers: int, units: int, tmp_path: Path
+) -> None:
+    with LocalHost(shop_app(), HostOptions(data=tmp_path, log=discard)) as host:
+        product(host.ports, "prd_mug", stock=units)
+        fill_carts(host, buyers)
+        stop, urls = threading.Event(), []
+        listening = threading.Event()
+
+        def ready(url: str) -> None:
+            urls.append(url)
+            listening.set()
+
+        server = threading.Thread(target=serve, args=(host,), kwargs={"ready": ready, "stop": stop})
+        server.start()
+        try:
+            assert listening.wait(10)
+            answers = race(buyers, over_http(host, urls[0]))
+            host.settle(5)
+        finally:
+            stop.set()
+            server.join()
+        assert judge(host, answers, units) == []
+        print(f"local {buyers} x {units}: {Counter(status for status, _ in answers)}")
+
+
+class LastWriterWins:
+    """Writes whatever version a row has: the mistake that optimistic versions prevent."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    def commit(self, collection: str, partition: str, writes: list[Write]) -> None:
+        """Commit at the versions that are there now."""
+
+        def now(write: Write) -> int:
+            row = self._store.get(collection, partition, write.key)
+            return row.version if row else 0
+
+        self._store.commit(
+            collection,
+            partition,
+            [
+                Put(w.key, w.data, now(w)) if isinstance(w, Put) else Delete(w.key, now(w))
+                for w in writes
+                if not isinstance(w, Check) and (isinstance(w, Put) or now(w))
+            ],
+        )
+
+
+def without_versions(ports: Ports) -> Ports:
+    return replace(ports, store=LastWriterWins(ports.store))  # type: ignore[arg-type]  # forwards the rest
+
+
+def test_a_store_without_versions_is_caught_by_the_race() -> None:
+    options = HostOptions(log=discard, replace=without_versions)
+    wrong: list[str] = []
+    for _ in range(5):
+        host = MemoryHost(shop_app(), options)
+        product(host.ports, "prd_mug", stock=20)
+        fill_carts(host, 64)
+        wrong = judge(host, race(64, in_process(host)), 20)
+        if wrong:
+            break
+    assert wrong
