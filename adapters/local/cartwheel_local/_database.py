@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 from cartwheel.ports import ConfigurationError, Unavailable
@@ -18,7 +19,8 @@ Connection = sqlite3.Connection
 OLDEST_SQLITE = (3, 38, 0)
 BUSY_SECONDS = 10.0
 """How long a commit waits for another process at the same file."""
-_KEPT_READERS = 64
+READERS = 8
+"""Connections that read; who comes while all are lent waits, since more would only take turns."""
 
 
 class _Work(Generic[T]):
@@ -165,7 +167,9 @@ class Database:
                 f"this Python has SQLite {sqlite3.sqlite_version}; the local adapter needs {needed}"
             )
         self.path = path
-        self._free: deque[Connection] = deque()
+        self._readers: SimpleQueue[Connection | None] = SimpleQueue()
+        for _ in range(READERS):
+            self._readers.put(None)
         self._closed = False
         try:
             self._connection = self._connect()
@@ -225,20 +229,18 @@ class Database:
 
         Raises Unavailable when the file can't be read.
         """
+        connection = self._readers.get()
         try:
-            try:
-                connection = self._free.pop()
-            except IndexError:
+            if connection is None:
                 connection = self._new_reader()
-            try:
-                yield connection
-            finally:
-                if self._closed or len(self._free) >= _KEPT_READERS:
-                    connection.close()
-                else:
-                    self._free.append(connection)
+            yield connection
         except sqlite3.OperationalError as error:
             raise Unavailable(f"{self.path} can't be read: {error}") from error
+        finally:
+            if connection is not None and self._closed:
+                connection.close()
+                connection = None
+            self._readers.put(connection)
 
     def _new_reader(self) -> Connection:
         if self._closed:
@@ -255,6 +257,9 @@ class Database:
     def close(self) -> None:
         """Close all connections; the write-ahead log goes into the file."""
         self._closed = True
-        while self._free:
-            self._free.pop().close()
+        for _ in range(READERS):
+            connection = self._readers.get()
+            if connection is not None:
+                connection.close()
+            self._readers.put(None)
         self._connection.close()

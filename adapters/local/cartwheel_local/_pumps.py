@@ -90,8 +90,10 @@ class Pump:
             except Exception as error:  # noqa: BLE001  # a full disk must not end the thread
                 self._log.failure("work failed", error, thread=threading.current_thread().name)
                 wait = _AFTER_FAILURE
+            finally:
+                with self._available:
+                    self._busy -= 1
+                    self._quiet.notify_all()
             with self._available:
-                self._busy -= 1
-                self._quiet.notify_all()
                 if not worked and news == self._news and not self._stopping:
                     self._available.wait(wait)

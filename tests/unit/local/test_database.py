@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cartwheel.ports import ConfigurationError, Unavailable
-from cartwheel_local._database import Connection, Database
+from cartwheel_local._database import READERS, Connection, Database
 
 APPLICATION = 77
 SCHEMA = "CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT"
@@ -208,6 +210,66 @@ def test_a_crash_in_one_part_frees_those_who_wait(database: Database) -> None:
     assert len(ended) == 3
     assert notes(database) == set()
     assert add(database, "next") == 1
+
+
+def test_many_readers_share_a_few_connections(database: Database) -> None:
+    add(database, "a")
+    entered: list[int] = []
+    together, lent = [0], threading.Lock()
+
+    def look() -> None:
+        with database.reader() as reader:
+            with lent:
+                together[0] += 1
+                entered.append(together[0])
+            reader.execute("SELECT count(*) FROM notes").fetchone()
+            with lent:
+                together[0] -= 1
+
+    threads = [threading.Thread(target=look) for _ in range(100)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(entered) == 100
+    assert max(entered) <= READERS
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals between threads")
+def test_a_caller_that_is_interrupted_while_it_waits_stops_nobody(database: Database) -> None:
+    class Interrupted(BaseException):
+        pass
+
+    def interrupt(number: int, frame: object) -> None:
+        raise Interrupted
+
+    def slow(connection: Connection) -> None:
+        entered.set()
+        go_on.wait(5)
+
+    def poke() -> None:
+        wait_until_pending(database, 1)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+
+    entered, go_on = threading.Event(), threading.Event()
+    kept = signal.signal(signal.SIGUSR1, interrupt)
+    threads = [
+        threading.Thread(target=database.writer.run, args=(slow,)),
+        threading.Thread(target=poke),
+    ]
+    try:
+        threads[0].start()
+        entered.wait(5)
+        threads[1].start()
+        with pytest.raises(Interrupted):
+            add(database, "interrupted")
+    finally:
+        signal.signal(signal.SIGUSR1, kept)
+        go_on.set()
+        for thread in threads:
+            thread.join()
+    add(database, "next")
+    assert notes(database) == {"next"}
 
 
 def test_a_reader_sees_what_was_committed_and_can_not_write(database: Database) -> None:
