@@ -16,7 +16,7 @@ from cartwheel.log import discard
 from cartwheel.plugins import load_adapter
 from cartwheel.ports import Mail, TextMessage
 from cartwheel.testing import OpenHost, Send, Serve
-from cartwheel_memory import MemoryHost
+from cartwheel_memory import MemoryDisk, MemoryHost
 
 
 @pytest.fixture
@@ -100,3 +100,22 @@ def serve() -> Serve:
 
 class TestHttpGateway(kit.HttpGatewayContract):
     virtual_time = True
+
+
+class TestWorkflowRuntime(kit.WorkflowRuntimeContract):
+    virtual_time = True
+
+
+class TestDurability(kit.DurabilityContract):
+    """A disk in memory outlives its hosts, so it is held to the same promises."""
+
+    virtual_time = True
+
+    @pytest.fixture
+    def reopen(self) -> OpenHost:
+        disk = MemoryDisk()
+        return lambda app: MemoryHost(app, HostOptions(log=discard), disk=disk)
+
+    def sent_mails(self, host: Host) -> Sequence[Mail]:
+        assert isinstance(host, MemoryHost)
+        return host.mailbox.mails()

@@ -73,7 +73,10 @@ class Application:
             if name.lower() not in {"content-length", "connection"}
         ]
         if response.status not in {204, 304}:
-            headers.append((b"content-length", str(len(response.body)).encode()))
+            length = str(len(response.body))
+            if scope["method"] == "HEAD":
+                length = response.header("content-length") or length
+            headers.append((b"content-length", length.encode()))
         if close:
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": response.status, "headers": headers})

@@ -497,7 +497,8 @@ class Engine:
             if run is None or signal_id in run.seen or run.execution.result is not None:
                 return False
             run.seen.add(signal_id)
-            signal = Signalled(run_id, signal_id, name, payload, self._clock.now())
+            now = self._clock.now()
+            signal = Signalled(run_id, signal_id, name, payload, now, run.seq)
             self._step(Step(signal, run, (), ended=False))
             self._post(run, signal)
         self.flush()

@@ -52,13 +52,18 @@ class Settled(NamedTuple):
 
 
 class Signalled(NamedTuple):
-    """Keeps a signal until the run waits for it; a second one of the same id is dropped."""
+    """Keeps a signal until the run waits for it; a second one of the same id is dropped.
+
+    `after` is the `seq` of the run's latest answer when the signal came, which puts both in one
+    order also within an instant; it is -1 when whoever wrote the signal did not know.
+    """
 
     run_id: str
     signal_id: str
     name: str
     payload: bytes
     at: float
+    after: int = -1
 
 
 class Ended(NamedTuple):

@@ -44,12 +44,19 @@ def run_of(
 def history_of(
     settled: Sequence[Settled], signals: Sequence[Signalled]
 ) -> tuple[HistoryEntry, ...]:
-    """Show a run's answers and signals in the order of time."""
-    entries = [
-        (answer.at, 1, answer.seq, _answer(answer)) for answer in settled if not answer.signal_id
+    """Show a run's answers and signals in the order in which they came."""
+    entries = [(answer.seq, 0, _answer(answer)) for answer in settled if not answer.signal_id]
+    entries += [
+        (_place(signal, settled), 1 + i, _signal(signal)) for i, signal in enumerate(signals)
     ]
-    entries += [(signal.at, 0, i, _signal(signal)) for i, signal in enumerate(signals)]
-    return tuple(entry for *_, entry in sorted(entries, key=lambda item: item[:3]))
+    return tuple(entry for *_, entry in sorted(entries, key=lambda item: item[:2]))
+
+
+def _place(signal: Signalled, settled: Sequence[Settled]) -> int:
+    """Give the answer after which a signal came; by its time when its writer did not know."""
+    if signal.after >= 0:
+        return signal.after
+    return max((answer.seq for answer in settled if answer.at <= signal.at), default=0)
 
 
 def _answer(answer: Settled) -> HistoryEntry:

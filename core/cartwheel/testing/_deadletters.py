@@ -101,7 +101,7 @@ class DeadLettersContract(Contract):
             lambda: len(seen(host.ports, WORKER, message.id)) > len(before),
             "delivery after the redrive",
         )
-        self.pass_time(host, 3)
+        self.pass_time(host, 1)
         again = seen(host.ports, WORKER, message.id)[len(before) :]
         assert [(found["body"], found["key"]) for found in again] == [
             (message.body, before[0]["key"])
@@ -116,7 +116,7 @@ class DeadLettersContract(Contract):
         self.bury(host, other)
         letter = self.dead(host, mark)
         host.ports.dead_letters.discard(letter.id)
-        self.pass_time(host, 2)
+        self.pass_time(host, 1)
         assert _find(host.ports, mark) is None
         assert len(seen(host.ports, WORKER, message.id)) == DELIVERY.attempts
         assert self.dead(host, other)

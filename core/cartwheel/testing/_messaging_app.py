@@ -14,7 +14,9 @@ OTHER = "kit.other"
 CHAINED = "kit.chained"
 WORK = "kit_work"
 RELAY = "kit_relay"
-DELIVERY = Delivery(attempts=3, delay=1, longest=1)
+DELIVERY = Delivery(attempts=3, delay=0, longest=0)
+SLOWLY = "kit_slowly"
+PATIENT = Delivery(attempts=3, delay=1, longest=1)
 OPEN = "kit_open"
 """The collection whose rows let a delivery through that fails until then."""
 
@@ -96,6 +98,11 @@ def relay(ctx: Context, message: Message) -> None:
     _take(ctx, "kit.relay", message.id, {"body": message.body}, message.body)
 
 
+def patient(ctx: Context, message: Message) -> None:
+    """Take a message whose tries are some time apart."""
+    _take(ctx, "kit.patient", message.id, {"body": message.body}, message.body)
+
+
 @cache
 def messaging_app() -> App:
     """Make the application."""
@@ -111,4 +118,5 @@ def messaging_app() -> App:
         service.on(event, delivery=DELIVERY)(handler)
     for queue, consumer in ((WORK, worker), (RELAY, relay)):
         service.consume(queue, delivery=DELIVERY)(consumer)
+    service.consume(SLOWLY, delivery=PATIENT)(patient)
     return App("kit_messaging", services=[service])

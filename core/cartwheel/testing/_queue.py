@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 
 from cartwheel.host import Host
 from cartwheel.ports import ConfigurationError, JsonObject, Message
 from cartwheel.testing._base import Contract, OpenHost, fresh
-from cartwheel.testing._messaging_app import WORK, messaging_app, seen
+from cartwheel.testing._messaging_app import SLOWLY, WORK, messaging_app, seen
 
 WORKER = "kit.worker"
 
@@ -76,6 +77,13 @@ class QueueContract(Contract):
         tries = seen(host.ports, WORKER, message.id)
         assert len({str(found["key"]) for found in tries}) == 1
         assert all(found["body"] == message.body for found in tries)
+
+    def test_tries_are_as_far_apart_as_the_consumer_says(self, host: Host) -> None:
+        message = Message(fresh("msg"), {"fail": {"kit.patient": 2}})
+        host.ports.queue.send(SLOWLY, message)
+        self.received(host, message.id, times=3, consumer="kit.patient")
+        at = [float(str(one["now"])) for one in seen(host.ports, "kit.patient", message.id)]
+        assert all(later - sooner >= 0.9 for sooner, later in pairwise(at))
 
     def test_a_message_that_fails_holds_up_no_other(self, host: Host) -> None:
         bad, good = Message(fresh("msg"), {"fail": {WORKER: -1}}), Message(fresh("msg"), {})

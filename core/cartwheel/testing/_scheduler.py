@@ -78,15 +78,6 @@ class SchedulerContract(Contract):
         self.eventually(host, lambda: len(ticks(host.ports, BROKEN)) >= 2, "second failing tick")
         self.eventually(host, lambda: ticks(host.ports, STEADY), "tick beside the failing ones")
 
-    def test_ticks_missed_together_are_one_tick(self, host: Host) -> None:
-        if not self.virtual_time:
-            pytest.skip("only a clock that is moved can miss ticks while the host is open")
-        host.ports.clock.sleep(10 * SECONDS)
-        host.settle()
-        assert len(ticks(host.ports, STEADY)) == 1
-        self.pass_time(host, SECONDS)
-        assert len(ticks(host.ports, STEADY)) == 2
-
     def test_an_event_that_a_crash_left_in_an_outbox_is_swept_and_delivered(
         self, host: Host
     ) -> None:
