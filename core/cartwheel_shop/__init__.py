@@ -1,1 +1,1 @@
-"""The shop: users, catalogue, carts, orders, payments, inventory and notifications."""
+"""The shop: users, catalogue, carts, orders, payments, inventory, notifications, analytics."""

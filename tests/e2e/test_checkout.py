@@ -260,7 +260,7 @@ def test_an_order_is_nobody_elses_business(host: MemoryHost, ada: Shopper, staff
 
 
 def test_orders_are_listed_newest_first_page_by_page(host: MemoryHost, ada: Shopper) -> None:
-    expected = []
+    expected: list[str] = []
     for _ in range(3):
         ada.fill_cart(("prd_mug", 1))
         expected.insert(0, order_of(ada, ada.check_out())["order_id"])

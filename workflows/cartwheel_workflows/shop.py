@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 def shop_app() -> App:
     """Put the shop together, once; its workflows are built and checked here."""
     from cartwheel.app import App
+    from cartwheel_shop.analytics.api import service as analytics
     from cartwheel_shop.carts.api import service as carts
     from cartwheel_shop.catalog.api import service as catalog
     from cartwheel_shop.inventory.api import service as inventory
@@ -29,7 +30,7 @@ def shop_app() -> App:
     return App(
         "shop",
         title="The Cartwheel shop",
-        services=[users, catalog, carts, orders, payments, inventory, notifications],
+        services=[users, catalog, carts, orders, payments, inventory, notifications, analytics],
         workflows=[checkout, cancel_order],
         authenticate=authenticate,
     )

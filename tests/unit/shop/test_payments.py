@@ -58,8 +58,8 @@ def ports(host: MemoryHost) -> Ports:
     return host.ports
 
 
-def opened(ports: Ports, token: str = "tok_ok", order_id: str = "ord_1") -> str:
-    payments.open_payment(ports, order_id, PRICE, token)
+def opened(ports: Ports, card: str = "tok_ok", order_id: str = "ord_1") -> str:
+    payments.open_payment(ports, order_id, PRICE, card)
     return order_id
 
 
@@ -289,11 +289,9 @@ def test_the_reconciler_finishes_what_a_lost_reply_left(
 ) -> None:
     order_id = captured(host.ports) if operation == "refund" else authorized(host.ports)
     lost.operations = {operation}
+    step = payments.capture if operation == "capture" else payments.give_back
     with pytest.raises(Unavailable):
-        if operation == "capture":
-            payments.capture(host.ports, order_id)
-        else:
-            payments.give_back(host.ports, order_id)
+        step(host.ports, order_id)
     reconcile(host)
     done = {"capture": "captured", "void": "voided", "refund": "refunded"}
     assert status(host.ports) == done[operation]

@@ -1,0 +1,160 @@
+"""Access tokens: only our own, in their time, for this API."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+import jwt
+import pytest
+
+from cartwheel.context import Context
+from cartwheel.host import HostOptions
+from cartwheel.http import Unauthenticated
+from cartwheel.log import Log, discard
+from cartwheel.ports import ConfigurationError
+from cartwheel_memory import MemoryHost
+from cartwheel_shop.users import _tokens
+from cartwheel_workflows.shop import shop_app
+from tests.support.shopping import Shopper
+
+KEY = "a key of forty bytes or so, used in tests"
+OTHER_KEY = "another key of forty bytes, known to Eve.."
+
+
+@pytest.fixture
+def host() -> MemoryHost:
+    return MemoryHost(shop_app(), HostOptions(log=discard, secrets={_tokens.SIGNING_KEY: KEY}))
+
+
+def authenticate(host: MemoryHost, token: str) -> str:
+    context = Context(host.ports, Log(host.clock, discard), "t")
+    return _tokens.authenticate(context, token).subject
+
+
+def claims(host: MemoryHost, **changes: object) -> dict[str, object]:
+    now = int(host.clock.now())
+    good: dict[str, object] = {
+        "iss": _tokens.ISSUER,
+        "aud": _tokens.AUDIENCE,
+        "sub": "usr_1",
+        "role": "customer",
+        "iat": now,
+        "nbf": now,
+        "exp": now + 900,
+        "jti": "jti_1",
+    }
+    changed = {**good, **changes}
+    return {name: value for name, value in changed.items() if value is not ...}
+
+
+def signed(
+    payload: dict[str, object],
+    key: str | bytes = KEY,
+    algorithm: str = "HS256",
+    **header: object,
+) -> str:
+    headers = {"typ": _tokens.TYPE, **header}
+    return jwt.encode(payload, key, algorithm=algorithm, headers=headers)
+
+
+def part(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+
+
+def unsigned(payload: dict[str, object], alg: str) -> str:
+    return f"{part({'alg': alg, 'typ': _tokens.TYPE})}.{part(payload)}."
+
+
+def tampered(host: MemoryHost) -> str:
+    header, _, signature = signed(claims(host)).split(".")
+    return f"{header}.{part(claims(host, role='admin'))}.{signature}"
+
+
+FORGERIES: dict[str, Callable[[MemoryHost], str]] = {
+    "alg none": lambda host: unsigned(claims(host), "none"),
+    "alg None": lambda host: unsigned(claims(host), "None"),
+    "alg NONE": lambda host: unsigned(claims(host), "NONE"),
+    "no alg": lambda host: f"{part({'typ': _tokens.TYPE})}.{part(claims(host))}.x",
+    "another algorithm": lambda host: signed(claims(host), algorithm="HS512", key=KEY * 2),
+    "another key": lambda host: signed(claims(host), OTHER_KEY),
+    "another key with a kid": lambda host: signed(claims(host), OTHER_KEY, kid="../../key"),
+    "another key with its own jwk": lambda host: signed(
+        claims(host), OTHER_KEY, jwk={"kty": "oct", "k": part(OTHER_KEY)}
+    ),
+    "another key with a jku": lambda host: signed(
+        claims(host), OTHER_KEY, jku="https://example.org/keys"
+    ),
+    "another payload under a good signature": tampered,
+    "no signature": lambda host: signed(claims(host)).rpartition(".")[0] + ".",
+    "two parts": lambda host: signed(claims(host)).rpartition(".")[0],
+    "four parts": lambda host: signed(claims(host)) + ".x",
+    "another type": lambda host: signed(claims(host), typ="JWT"),
+    "no exp": lambda host: signed(claims(host, exp=...)),
+    "no iat": lambda host: signed(claims(host, iat=...)),
+    "no nbf": lambda host: signed(claims(host, nbf=...)),
+    "no iss": lambda host: signed(claims(host, iss=...)),
+    "no aud": lambda host: signed(claims(host, aud=...)),
+    "no sub": lambda host: signed(claims(host, sub=...)),
+    "no jti": lambda host: signed(claims(host, jti=...)),
+    "no role": lambda host: signed(claims(host, role=...)),
+    "expired this second": lambda host: signed(claims(host, exp=int(host.clock.now()))),
+    "not yet good": lambda host: signed(claims(host, nbf=int(host.clock.now()) + 1)),
+    "made in the future": lambda host: signed(claims(host, iat=int(host.clock.now()) + 1)),
+    "good for a year": lambda host: signed(claims(host, exp=int(host.clock.now()) + 31_536_000)),
+    "exp as text": lambda host: signed(claims(host, exp="4102444800")),
+    "exp as a fraction": lambda host: signed(claims(host, exp=host.clock.now() + 0.5)),
+    "exp true": lambda host: signed(claims(host, exp=True)),
+    "another issuer": lambda host: signed(claims(host, iss="https://example.org")),
+    "another audience": lambda host: signed(claims(host, aud="another-api")),
+    "several audiences": lambda host: signed(claims(host, aud=[_tokens.AUDIENCE, "another-api"])),
+    "an empty subject": lambda host: signed(claims(host, sub="")),
+    "an unknown role": lambda host: signed(claims(host, role="root")),
+    "a list of roles": lambda host: signed(claims(host, role=["admin"])),
+    "an empty token": lambda host: "",
+    "dots": lambda host: "..",
+    "no JSON": lambda host: f"{part('x')}.{part('y')}.{part('z')}",
+    "a list for claims": lambda host: f"{part({'alg': 'HS256'})}.{part([1])}.{part('z')}",
+    "a very long token": lambda host: signed(claims(host, sub="x" * 5000)),
+}
+
+
+def test_our_own_token_says_who_asks(host: MemoryHost) -> None:
+    assert authenticate(host, _tokens.issue(host.ports, "usr_1", "customer")) == "usr_1"
+    assert authenticate(host, signed(claims(host))) == "usr_1"
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_a_forged_token_is_nobody(host: MemoryHost, name: str) -> None:
+    with pytest.raises(Unauthenticated):
+        authenticate(host, FORGERIES[name](host))
+
+
+def test_there_are_at_least_25_forgeries() -> None:
+    assert len(FORGERIES) >= 25
+
+
+def test_a_forged_token_is_a_401_over_http_also_where_anyone_may_ask(host: MemoryHost) -> None:
+    eve = Shopper(host.dispatcher, signed(claims(host), OTHER_KEY))
+    for path in ("/users/me", "/products"):
+        response = eve.send("GET", path)
+        problem: Any = response.json()
+        assert (response.status, problem["code"]) == (401, "unauthenticated")
+
+
+def test_a_token_ends_after_a_quarter_of_an_hour(host: MemoryHost) -> None:
+    token = _tokens.issue(host.ports, "usr_1", "customer")
+    host.clock.advance(899)
+    assert authenticate(host, token) == "usr_1"
+    host.clock.advance(1)
+    with pytest.raises(Unauthenticated):
+        authenticate(host, token)
+
+
+def test_a_short_signing_key_is_refused_with_a_remedy() -> None:
+    options = HostOptions(log=discard, secrets={_tokens.SIGNING_KEY: "too short"})
+    with pytest.raises(ConfigurationError, match="needs 32 or more"):
+        _tokens.issue(MemoryHost(shop_app(), options).ports, "usr_1", "customer")
