@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 import pytest
 
 from cartwheel.app import App
 from cartwheel.host import Host, HostOptions
+from cartwheel.log import discard
+from cartwheel.plugins import load_adapter
+from cartwheel.testing import OpenHost
 from cartwheel.testing.corpus import WorkflowLanguageContract
-from cartwheel_memory._host import MemoryHost
 
 
-class TestMemory(WorkflowLanguageContract):
+@pytest.fixture
+def open_host() -> OpenHost:
+    adapter = load_adapter("memory")
+
+    def opened(app: App) -> Host:
+        return adapter.open(app, HostOptions(log=discard))
+
+    return opened
+
+
+class TestLanguage(WorkflowLanguageContract):
     virtual_time = True
-
-    @pytest.fixture
-    def open_host(self) -> Iterator[Callable[[App], Host]]:
-        opened: list[Host] = []
-
-        def opened_host(app: App) -> Host:
-            opened.append(MemoryHost(app, HostOptions(log=lambda line: None)))
-            return opened[-1]
-
-        yield opened_host
-        for host in opened:
-            host.close()
