@@ -7,8 +7,6 @@ than the interpreter's own start.
 import os
 import sys
 
-from shopctl._version import VERSION
-
 __all__ = ["main"]
 
 
@@ -20,6 +18,8 @@ def main(arguments: list[str] | None = None) -> int:
 
         return _say(HELP)
     if given[0] == "--version":
+        from shopctl._version import VERSION
+
         return _say(f"shopctl {VERSION}\n")
     from shopctl._main import run
 
