@@ -25,12 +25,12 @@ class EventBusContract(Contract):
 
     def received(self, host: Host, consumer: str, event_id: str, times: int = 1) -> JsonObject:
         """Wait until a consumer got an event so many times, and give its last note."""
-        found = self.eventually(
-            host,
-            lambda: len(got := seen(host.ports, consumer, event_id)) >= times and got,
-            f"delivery {times} of event {event_id} to {consumer}",
-        )
-        assert found
+
+        def look() -> list[JsonObject] | None:
+            got = seen(host.ports, consumer, event_id)
+            return got if len(got) >= times else None
+
+        found = self.eventually(host, look, f"delivery {times} of event {event_id} to {consumer}")
         return found[-1]
 
     def test_every_subscriber_of_the_type_gets_the_event_as_it_was_published(
@@ -99,8 +99,7 @@ class EventBusContract(Contract):
 
 
 def _event(ports: Ports, type: str = HAPPENED, data: JsonObject | None = None) -> Event:
-    found = {"mark": fresh("mark")} if data is None else data
-    return Event(fresh("evt"), type, found, rfc3339(ports.clock.now()))
+    return Event(fresh("evt"), type, data or {"mark": fresh("mark")}, rfc3339(ports.clock.now()))
 
 
 def _letters(ports: Ports, event: Event) -> list[str]:

@@ -28,12 +28,14 @@ class QueueContract(Contract):
         self, host: Host, message_id: str, times: int = 1, consumer: str = WORKER
     ) -> JsonObject:
         """Wait until the consumer got a message so many times, and give its last note."""
+
+        def look() -> list[JsonObject] | None:
+            got = seen(host.ports, consumer, message_id)
+            return got if len(got) >= times else None
+
         found = self.eventually(
-            host,
-            lambda: len(got := seen(host.ports, consumer, message_id)) >= times and got,
-            f"delivery {times} of message {message_id}",
+            host, look, f"delivery {times} of message {message_id} to {consumer}"
         )
-        assert found
         return found[-1]
 
     def test_the_consumer_gets_the_message_as_it_was_sent(self, host: Host) -> None:

@@ -11,7 +11,7 @@ import pytest
 from cartwheel.app import App, Service
 from cartwheel.context import Context
 from cartwheel.host import Host
-from cartwheel.ports import Event, Ports, Put, rfc3339
+from cartwheel.ports import Event, JsonObject, Ports, Put, rfc3339
 from cartwheel.testing._base import Contract, OpenHost, note, notes, with_notes
 from cartwheel.unit import OUTBOX_FIELD, PENDING
 
@@ -82,8 +82,14 @@ class SchedulerContract(Contract):
         self, host: Host
     ) -> None:
         at = rfc3339(host.ports.clock.now())
-        row = {OUTBOX_FIELD: PENDING, "id": "evt_left", "type": EVENT, "data": {"n": 1}, "at": at}
-        host.ports.store.commit(LEFT, "place", [Put("outbox#evt_left", {**row}, 0)])
+        row: JsonObject = {
+            OUTBOX_FIELD: PENDING,
+            "id": "evt_left",
+            "type": EVENT,
+            "data": {"n": 1},
+            "at": at,
+        }
+        host.ports.store.commit(LEFT, "place", [Put("outbox#evt_left", row, 0)])
         if self.virtual_time:
             self.pass_time(host, 60)
         else:

@@ -17,6 +17,7 @@ from cartwheel.ports import (
     Conflict,
     Delete,
     InvalidWrite,
+    Json,
     JsonObject,
     Put,
     Row,
@@ -171,7 +172,12 @@ class StoreContract(StoreScans, StoreIndexes):
         self, store: Store, partition: str
     ) -> None:
         store.commit(THINGS, partition, [Put(key, {"n": 1}, 0) for key in ("a", "b", "c")])
-        writes = [Put("a", {"n": 2}, 1), Delete("b", 1), Check("c", 1), Put("d", {"n": 1}, 0)]
+        writes: list[Write] = [
+            Put("a", {"n": 2}, 1),
+            Delete("b", 1),
+            Check("c", 1),
+            Put("d", {"n": 1}, 0),
+        ]
         store.commit(THINGS, partition, writes)
         assert _contents(store, partition) == [
             ("a", 2, {"n": 2}),
@@ -286,17 +292,13 @@ class StoreContract(StoreScans, StoreIndexes):
     def test_what_was_given_or_read_may_be_changed_without_changing_the_row(
         self, store: Store, partition: str
     ) -> None:
-        inner: list[object] = [1]
-        given: dict[str, object] = {"list": inner, "owner": partition}
-        store.commit(THINGS, partition, [Put("row", given, 0)])  # type: ignore[dict-item, list-item]  # JSON in a list that is changed below
+        inner: list[Json] = [1]
+        given: JsonObject = {"list": inner, "owner": partition}
+        store.commit(THINGS, partition, [Put("row", given, 0)])
         inner.append(2)
         given["more"] = True
         expected = {"list": [1], "owner": partition}
-        for read in (
-            lambda: store.get(THINGS, partition, "row"),
-            lambda: store.scan(THINGS, partition).rows[0],
-        ):
-            row = read()
+        for row in (store.get(THINGS, partition, "row"), *store.scan(THINGS, partition).rows):
             assert row is not None
             assert row.data == expected
             row.data["list"] = "changed"

@@ -9,7 +9,18 @@ import pytest
 
 from cartwheel.app import App, Service
 from cartwheel.host import Host
-from cartwheel.ports import MAX_PAGE, Delete, Index, InvalidWrite, Json, JsonObject, Put, Row, Store
+from cartwheel.ports import (
+    MAX_PAGE,
+    Delete,
+    Index,
+    InvalidWrite,
+    Json,
+    JsonObject,
+    Put,
+    Row,
+    Store,
+    Write,
+)
 from cartwheel.testing._base import Contract, OpenHost, fresh
 
 THINGS = "kit_things"
@@ -176,7 +187,7 @@ class StoreIndexes(StoreCase):
             [Put(key, {"owner": owner, "rank": n}, 0) for n, key in enumerate("abcd")],
         )
         self.expect(host, owner, list("abcd"))
-        writes = [
+        writes: list[Write] = [
             Put("a", {"owner": owner, "rank": 9}, 1),
             Put("b", {"owner": other, "rank": 9}, 1),
             Put("c", {"rank": 9}, 1),
