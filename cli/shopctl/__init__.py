@@ -11,7 +11,7 @@ __all__ = ["main"]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run shopctl and give its exit code: 0 done, 1 failed, 2 misused, 130 interrupted."""
+    """Run shopctl and give its exit code: 0 done, 1 failed, 2 misused, 130 interrupted, 141 unread."""
     given = sys.argv[1:] if arguments is None else arguments
     if not given or given[0] in ("-h", "--help"):
         from shopctl._help import HELP
@@ -33,4 +33,5 @@ def _say(text: str) -> int:
     except BrokenPipeError:
         # The reader has left. What is still buffered goes nowhere, or the interpreter complains.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 141
     return 0

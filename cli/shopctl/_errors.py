@@ -22,6 +22,10 @@ class CliError(Exception):
         self.code = code
 
 
+class ReaderLeft(Exception):
+    """Says that nobody reads standard output; typer would take a BrokenPipeError itself."""
+
+
 class UsageError(CliError):
     """Ends a command that was called wrongly."""
 

@@ -10,7 +10,7 @@ import traceback
 import typer
 
 from shopctl._commands import adapters, demo, dev, doctor, http, runs, users, workflow
-from shopctl._errors import INTERRUPTED, PIPE_CLOSED, report, told
+from shopctl._errors import INTERRUPTED, PIPE_CLOSED, ReaderLeft, report, told
 
 
 def build() -> typer.Typer:
@@ -43,10 +43,10 @@ def run(arguments: list[str]) -> int:
     try:
         code = build()(args=arguments, prog_name="shopctl", standalone_mode=False)
         sys.stdout.flush()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("interrupted\n")
         return INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, ReaderLeft):
         # What is still buffered goes nowhere, or the interpreter complains when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return PIPE_CLOSED

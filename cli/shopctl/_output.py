@@ -7,17 +7,24 @@ import sys
 from collections.abc import Sequence
 
 from cartwheel.ports import Json
+from shopctl._errors import ReaderLeft
 
 
 def say(text: str = "") -> None:
-    """Print a line."""
-    sys.stdout.write(text + "\n")
+    """Print a line; raises ReaderLeft."""
+    try:
+        sys.stdout.write(text + "\n")
+    except BrokenPipeError as error:
+        raise ReaderLeft from error
 
 
 def progress(text: str) -> None:
     """Print a line and make sure that it is seen now."""
     say(text)
-    sys.stdout.flush()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        raise ReaderLeft from error
 
 
 def as_json(document: Json) -> str:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from cartwheel.app import App, Service
 from cartwheel.context import Context
 from cartwheel.http import ANYONE, Body, NotFound, Reply, View
-from cartwheel.ports import Event
+from cartwheel.ports import Event, JsonObject
 from cartwheel.unit import Unit, transact
 from cartwheel.workflow import days, result, wait_for, workflow
 
@@ -88,7 +88,7 @@ def welcome_somebody(ctx: Context, body: Ask) -> Reply[Started]:
 @hello.route("POST", "/welcomes/{run_id}/answer", permission=ANYONE, status=202)
 def answer(ctx: Context, run_id: str, body: Answer) -> Started:
     """Answer a greeting."""
-    signal = {"text": body.text}
+    signal: JsonObject = {"text": body.text}
     ctx.ports.workflows.signal(run_id, "answered", signal, signal_id="the-answer")
     return Started(run_id=run_id)
 
