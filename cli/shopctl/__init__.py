@@ -11,7 +11,7 @@ __all__ = ["main"]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run shopctl and give its exit code: 0 done, 1 failed, 2 misused, 130 interrupted, 141 unread."""
+    """Run shopctl and give its exit code; docs/cli.md lists what each means."""
     given = sys.argv[1:] if arguments is None else arguments
     if not given or given[0] in ("-h", "--help"):
         from shopctl._help import HELP

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from cartwheel.ports import JsonObject, RunStatus
@@ -140,21 +141,16 @@ def race(day: Day) -> None:
     day.products["Brass lamp"] = str(made["product_id"])
     racers = [day.join(f"Racer{number}") for number in range(1, RACERS + 1)]
     totals = [day.fill_cart(racer, "Brass lamp") for racer in racers]
-    answers: list[Answer | None] = [None] * RACERS
     start = threading.Barrier(RACERS)
 
-    def run(number: int) -> None:
+    def run(racer: Client, total: int) -> Answer:
         start.wait(SETTLE_SECONDS)
-        answers[number] = checkout(racers[number], "tok_ok", totals[number])
+        return checkout(racer, "tok_ok", total)
 
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(RACERS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    found = [(racer, answer) for racer, answer in zip(racers, answers, strict=True) if answer]
-    won = [(racer, answer) for racer, answer in found if answer.status == 202]
-    refused = [a for _, a in found if a.status == 409 and a.code == "out_of_stock"]
+    with ThreadPoolExecutor(RACERS) as threads:
+        answers = list(threads.map(run, racers, totals))
+    won = [pair for pair in zip(racers, answers, strict=True) if pair[1].status == 202]
+    refused = [a for a in answers if a.status == 409 and a.code == "out_of_stock"]
     day.won, day.refused = len(won), len(refused)
     day.tell(f"All at once: {len(won)} are accepted, {len(refused)} get a clear 409 out_of_stock.")
     for racer, answer in won:
