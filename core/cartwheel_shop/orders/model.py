@@ -10,6 +10,10 @@ from pydantic import Field
 from cartwheel.ports import DomainError, snake_case
 from cartwheel_shop._base import Line, Money, Payload, Record
 
+REASONS = frozenset(
+    {"out_of_stock", "price_changed", "product_unavailable", "order_too_large", "order_closed"}
+)
+"""Why a checkout is refused, as codes that the route declares."""
 MAX_TOTAL = 10_000_000
 """Largest total of one order, in minor units."""
 
@@ -51,18 +55,21 @@ class IllegalTransition(DomainError):
 
 
 class CheckoutRefused(DomainError):
-    """Says that the checkout failed before the bank was asked; the problem's code says why."""
+    """Says that the checkout failed before the bank was asked, and of which order it was.
+
+    The problem's code is the reason where customers can do something about it, `out_of_stock`.
+    """
 
     title = "The order could not be placed"
 
     def __init__(self, message: str, *, order_id: str, reason: str) -> None:
-        super().__init__(message, order_id=order_id)
-        self.reason = reason
+        super().__init__(message, order_id=order_id, reason=reason)
+        self._reason = reason
 
     @property
     def problem_code(self) -> str:
-        """Give the reason, `out_of_stock`, as the problem's code."""
-        return self.reason
+        """Give the reason when it is one of REASONS, else this error's own code."""
+        return self._reason if self._reason in REASONS else super().problem_code
 
 
 class Status(StrEnum):
