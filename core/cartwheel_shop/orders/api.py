@@ -252,7 +252,7 @@ def get_events(ctx: Context, order_id: str) -> EventList:
 def cancel_order(ctx: Context, order_id: str) -> OrderAccepted:
     """Cancel an order that has not been shipped; money and stock go back."""
     _visible(ctx, order_id)
-    order = orders.request_cancel(ctx.ports, order_id)
+    order = orders.request_cancel(ctx.ports, ctx.key, order_id)
     return OrderAccepted(order_id=order_id, status=order.status)
 
 

@@ -143,6 +143,8 @@ class Order(Record):
     cart_id: str | None = None
     cancel_requested: bool = False
     """Set on the row that `confirm` checks: a cancel and a confirmation can't both win."""
+    cancel_keys: tuple[str, ...] = ()
+    """Which requests asked to cancel: one that is sent again after a crash is no new one."""
     cancelling: bool = False
     sequence: int = 0
     awaiting: Literal["run"] | None = None

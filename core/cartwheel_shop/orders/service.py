@@ -34,6 +34,7 @@ from cartwheel_shop.payments.service import Verdict
 COLLECTION = "orders"
 BY_CUSTOMER, ALL, AWAITING = "by_customer", "all", "awaiting"
 ORDER = "order"
+_KEYS_KEPT = 9
 CHECKOUT, CANCEL_ORDER = "checkout", "cancel_order"
 
 
@@ -209,21 +210,26 @@ def _run_cancelled(ports: Ports, run_id: str) -> bool:
         return False
 
 
-def request_cancel(ports: Ports, order_id: str) -> Order:
+def request_cancel(ports: Ports, key: str, order_id: str) -> Order:
     """Begin to cancel an order; raises IllegalTransition once it has left the house or ended.
 
+    The same key again goes on where the first request stopped, and finds a cancelled order right.
     An open order is marked so that it can't be confirmed any more, and its checkout is cancelled; a
     confirmed one is undone by a workflow of its own.
     """
 
     def decide(order: Order) -> Order | None:
+        if key in order.cancel_keys:
+            return None
         if order.status not in {*OPEN, Status.CONFIRMED}:
             raise illegal(order, Status.CANCELLED)
-        if order.status is Status.CONFIRMED or order.cancel_requested:
-            return None
-        return order.model_copy(update={"cancel_requested": True})
+        requested = order.cancel_requested or order.status in OPEN
+        keys = (*order.cancel_keys[-_KEYS_KEPT:], key)
+        return order.model_copy(update={"cancel_requested": requested, "cancel_keys": keys})
 
     order = _change(ports, order_id, decide)
+    if order.status not in {*OPEN, Status.CONFIRMED}:
+        return order
     if order.status is Status.CONFIRMED:
         ports.workflows.start(CANCEL_ORDER, f"cancel_{order_id}", {"order_id": order_id})
         return get(ports, order_id)

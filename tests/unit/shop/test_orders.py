@@ -108,10 +108,11 @@ def test_an_order_placed_twice_is_the_first_one(ports: Ports) -> None:
 
 def test_an_illegal_move_writes_nothing(ports: Ports) -> None:
     order_id = placed(ports)
-    orders.request_cancel(ports, order_id)
+    orders.request_cancel(ports, "c1", order_id)
+    assert orders.request_cancel(ports, "c1", order_id).status is Status.CANCELLED
     before = orders.get(ports, order_id), orders.history(ports, order_id)
     with pytest.raises(IllegalTransition):
-        orders.request_cancel(ports, order_id)
+        orders.request_cancel(ports, "c2", order_id)
     for closed in (orders.validate, orders.confirm_order):
         with pytest.raises(OrderClosed):
             closed(ports, order_id)
@@ -122,7 +123,7 @@ def test_an_order_being_cancelled_is_cancelled_once(ports: Ports) -> None:
     order_id = placed(ports)
     orders.validate(ports, order_id)
     orders.confirm_order(ports, order_id)
-    orders.request_cancel(ports, order_id)
+    orders.request_cancel(ports, "c1", order_id)
     orders.finish_cancel(ports, order_id)
     assert orders.get(ports, order_id).status is Status.CANCELLED
     assert ports.workflows.status(f"cancel_{order_id}").status is RunStatus.SUCCEEDED
