@@ -17,8 +17,12 @@ from cartwheel.ports import ConfigurationError
 if TYPE_CHECKING:
     from cartwheel.app import App
     from cartwheel.host import Host, HostOptions
+    from cartwheel.workflow import Compiled, Cost, Finding, Workflow
 
 GROUP = "cartwheel.adapters"
+
+# What an adapter may be for. It needs one of them at least.
+_PURPOSES = ("cartwheel_open_host", "cartwheel_compile_workflow")
 
 
 class AdapterError(ConfigurationError):
@@ -37,11 +41,9 @@ class Adapter:
             self._manager.check_pending()
         except pluggy.PluginValidationError as error:
             raise AdapterError(f"adapter '{name}' does not fit: {error}") from error
-        missing = [
-            hook
-            for hook in ("cartwheel_adapter_info", "cartwheel_open_host")
-            if not getattr(self._manager.hook, hook).get_hookimpls()
-        ]
+        missing = [hook for hook in ("cartwheel_adapter_info",) if not self._implements(hook)]
+        if not any(self._implements(hook) for hook in _PURPOSES):
+            missing += _PURPOSES
         if missing:
             raise AdapterError(
                 f"adapter '{name}' implements no {' and no '.join(missing)}; "
@@ -57,8 +59,23 @@ class Adapter:
         """Name the imports that the adapter requires and that are not installed."""
         return tuple(name for name in self.info.requires if not _importable(name))
 
+    @property
+    def opens(self) -> bool:
+        """Say whether the adapter can open a host, installed extras aside."""
+        return self._implements("cartwheel_open_host")
+
+    @property
+    def compiles(self) -> bool:
+        """Say whether the adapter compiles workflows for an engine."""
+        return self._implements("cartwheel_compile_workflow")
+
     def open(self, app: App, options: HostOptions) -> Host:
         """Open the application on this adapter; raises AdapterError when something is missing."""
+        if not self.opens:
+            raise AdapterError(
+                f"adapter '{self.name}' can't open a host yet: it only compiles workflows; "
+                "run the application on 'local' or 'memory'"
+            )
         missing = self.missing()
         if missing:
             raise AdapterError(
@@ -66,6 +83,28 @@ class Adapter:
                 f"pip install {self.info.install or ' '.join(missing)}"
             )
         return cast("Host", self._manager.hook.cartwheel_open_host(app=app, options=options))
+
+    def compile_workflow(self, workflow: Workflow) -> Compiled:
+        """Compile a workflow; raises AdapterError when this adapter has no compiler."""
+        self._need("cartwheel_compile_workflow", "compile workflows")
+        return cast("Compiled", self._manager.hook.cartwheel_compile_workflow(workflow=workflow))
+
+    def check(self, compiled: Compiled) -> tuple[Finding, ...]:
+        """Find what the engine would refuse; raises AdapterError when there are no checks."""
+        self._need("cartwheel_check", "check compiled workflows")
+        return cast("tuple[Finding, ...]", self._manager.hook.cartwheel_check(compiled=compiled))
+
+    def workflow_cost(self, workflow: Workflow) -> Cost:
+        """Count what a run bills; raises AdapterError when this adapter can't count."""
+        self._need("cartwheel_workflow_cost", "count what a workflow bills")
+        return cast("Cost", self._manager.hook.cartwheel_workflow_cost(workflow=workflow))
+
+    def _implements(self, hook: str) -> bool:
+        return bool(getattr(self._manager.hook, hook).get_hookimpls())
+
+    def _need(self, hook: str, what: str) -> None:
+        if not self._implements(hook):
+            raise AdapterError(f"adapter '{self.name}' can't {what}: it implements no {hook}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import pluggy
 if TYPE_CHECKING:
     from cartwheel.app import App
     from cartwheel.host import Host, HostOptions
+    from cartwheel.workflow import Compiled, Cost, Finding, Workflow
 
 PROJECT = "cartwheel"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -44,5 +45,38 @@ def cartwheel_adapter_info() -> AdapterInfo:
 
 @hookspec(firstresult=True)
 def cartwheel_open_host(app: App, options: HostOptions) -> Host:
-    """Open the application on this adapter; called once per host, after `requires` was checked."""
+    """Open the application on this adapter; called once per host, after `requires` was checked.
+
+    Optional: an adapter that only compiles leaves it out.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def cartwheel_compile_workflow(workflow: Workflow) -> Compiled:
+    """Compile a workflow for the target's engine; called per workflow, at build time.
+
+    The same workflow gives the same files byte for byte. Raises Unsupported with everything that
+    the target can't express. Must not import what `requires` names. Optional: an adapter that runs
+    workflows itself leaves it out.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def cartwheel_check(compiled: Compiled) -> tuple[Finding, ...]:
+    """Find what the engine would refuse or misread; called on what the same adapter compiled.
+
+    Called after each compilation and before each deployment. Optional, beside
+    `cartwheel_compile_workflow`.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def cartwheel_workflow_cost(workflow: Workflow) -> Cost:
+    """Count what a run of a workflow bills; called by `shopctl workflow cost`.
+
+    Raises Unsupported as compiling does. Optional, beside `cartwheel_compile_workflow`.
+    """
     raise NotImplementedError

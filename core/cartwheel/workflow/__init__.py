@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         variable,
         wait_for,
     )
+    from cartwheel.workflow._targets import Compiled, Cost, Finding, Gap, Unsupported
     from cartwheel.workflow._task import Compensation, Task, poll
 
 _HOMES = {
@@ -127,6 +128,13 @@ _HOMES = {
         "variable",
         "wait_for",
     ),
+    "_targets": (
+        "Compiled",
+        "Cost",
+        "Finding",
+        "Gap",
+        "Unsupported",
+    ),
     "_task": (
         "Compensation",
         "Task",
@@ -142,9 +150,13 @@ __all__ = [
     "CaughtError",
     "Compensation",
     "CompensationFailure",
+    "Compiled",
+    "Cost",
     "Err",
     "Error",
     "Execution",
+    "Finding",
+    "Gap",
     "Leaf",
     "Ok",
     "Outcome",
@@ -154,6 +166,7 @@ __all__ = [
     "RetryPolicy",
     "Sleep",
     "Task",
+    "Unsupported",
     "UnsupportedType",
     "Variable",
     "Wait",

@@ -1,0 +1,44 @@
+"""The hooks of the adapter for Amazon Web Services; importing this loads nothing else of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cartwheel.plugins import AdapterInfo, hookimpl
+
+if TYPE_CHECKING:
+    from cartwheel.workflow import Compiled, Cost, Finding, Workflow
+
+
+@hookimpl
+def cartwheel_adapter_info() -> AdapterInfo:
+    """Describe the adapter."""
+    return AdapterInfo(
+        name="aws",
+        summary="Amazon Web Services: workflows compile to Step Functions",
+        install="'cartwheel[aws]'",
+    )
+
+
+@hookimpl
+def cartwheel_compile_workflow(workflow: Workflow) -> Compiled:
+    """Compile a workflow to Step Functions."""
+    from cartwheel_aws import compile_workflow
+
+    return compile_workflow(workflow)
+
+
+@hookimpl
+def cartwheel_check(compiled: Compiled) -> tuple[Finding, ...]:
+    """Find what Step Functions would refuse or misread."""
+    from cartwheel_aws import check
+
+    return check(compiled)
+
+
+@hookimpl
+def cartwheel_workflow_cost(workflow: Workflow) -> Cost:
+    """Count what a run bills on Step Functions."""
+    from cartwheel_aws import cost
+
+    return cost(workflow)

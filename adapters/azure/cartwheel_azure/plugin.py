@@ -1,0 +1,44 @@
+"""The hooks of the adapter for Azure; importing this module loads nothing else of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cartwheel.plugins import AdapterInfo, hookimpl
+
+if TYPE_CHECKING:
+    from cartwheel.workflow import Compiled, Cost, Finding, Workflow
+
+
+@hookimpl
+def cartwheel_adapter_info() -> AdapterInfo:
+    """Describe the adapter."""
+    return AdapterInfo(
+        name="azure",
+        summary="Azure: workflows compile to Durable Functions",
+        install="'cartwheel[azure]'",
+    )
+
+
+@hookimpl
+def cartwheel_compile_workflow(workflow: Workflow) -> Compiled:
+    """Compile a workflow to Durable Functions."""
+    from cartwheel_azure import compile_workflow
+
+    return compile_workflow(workflow)
+
+
+@hookimpl
+def cartwheel_check(compiled: Compiled) -> tuple[Finding, ...]:
+    """Find what Durable Functions would refuse or misread."""
+    from cartwheel_azure import check
+
+    return check(compiled)
+
+
+@hookimpl
+def cartwheel_workflow_cost(workflow: Workflow) -> Cost:
+    """Count what a run bills on Durable Functions."""
+    from cartwheel_azure import cost
+
+    return cost(workflow)
