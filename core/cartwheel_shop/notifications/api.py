@@ -1,4 +1,4 @@
-"""The notifications service: a task for workflows."""
+"""The notifications service: a task for workflows, and a subscription to orders' events."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Literal
 
 from cartwheel.app import Service
 from cartwheel.context import Context
-from cartwheel_shop._base import Money, Payload
+from cartwheel.ports import Event
+from cartwheel_shop._base import Money, Payload, Record
 from cartwheel_shop._retry import PATIENT
 from cartwheel_shop.notifications import service as notifications
 from cartwheel_shop.notifications.model import Template
@@ -31,6 +32,15 @@ class Notice(Payload):
     reason: str | None
 
 
+class CancelledOrder(Record):
+    """Is what a message needs to know of a cancelled order."""
+
+    order_id: str
+    email: str | None
+    total: Money
+    reason: str | None
+
+
 class Sent(Payload):
     """Says what became of a notice."""
 
@@ -39,17 +49,35 @@ class Sent(Payload):
 
 @service.task(retry=PATIENT)
 def send(ctx: Context, cmd: Notice) -> Sent:
-    """Write to the customer about an order, once per key."""
-    template = _TEMPLATES.get(cmd.status)
-    if cmd.to is None or template is None:
+    """Write to the customer about an order, once per order and status."""
+    return _send(ctx, cmd)
+
+
+@service.on("order.cancelled")
+def tell_cancelled(ctx: Context, event: Event) -> None:
+    """Write to the customer about a cancelled order, whose run may not get to do it."""
+    order = CancelledOrder.model_validate(event.data)
+    notice = Notice(
+        order_id=order.order_id,
+        status="cancelled",
+        to=order.email,
+        total=order.total,
+        reason=order.reason,
+    )
+    _send(ctx, notice)
+
+
+def _send(ctx: Context, notice: Notice) -> Sent:
+    template = _TEMPLATES.get(notice.status)
+    if notice.to is None or template is None:
         return Sent(outcome="skipped")
     notifications.notify(
         ctx.ports,
-        ctx.key,
+        f"{notice.order_id}:{template}",
         template,
-        cmd.to,
-        order_id=cmd.order_id,
-        total=cmd.total,
-        reason=cmd.reason,
+        notice.to,
+        order_id=notice.order_id,
+        total=notice.total,
+        reason=notice.reason,
     )
     return Sent(outcome="sent")

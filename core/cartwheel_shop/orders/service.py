@@ -340,6 +340,7 @@ def _event(order: Order, before: Status) -> JsonObject:
         "order_id": order.order_id,
         "customer_id": order.customer_id,
         "cart_id": order.cart_id,
+        "email": order.email,
         "reason": order.reason,
         "was": before.value,
         "total": money_json(order.total),
