@@ -91,7 +91,7 @@ def one_in_flight() -> Figure:
 def _await(engine: Engine, run_id: str) -> None:
     active = engine.active(run_id)
     if active is not None:
-        active.ended.wait()
+        active.wait()
 
 
 def many_in_flight() -> list[Figure]:

@@ -25,14 +25,15 @@ class ActiveRun:
         "calls",
         "cancelled",
         "done",
-        "ended",
         "execution",
         "generation",
         "mailbox",
+        "over",
         "run_id",
         "seen",
         "seq",
         "started",
+        "waiter",
     )
 
     def __init__(self, run_id: str, execution: Execution, generation: int) -> None:
@@ -47,8 +48,22 @@ class ActiveRun:
         self.done: dict[str, Settled] = {}
         """Answers of earlier generations by key, which a redriven run's tasks answer from."""
         self.started: dict[str, float] = {}
-        """When each call under way began, by effect id."""
-        self.ended = threading.Event()
+        """When each call with a timeout that is under way began, by effect id."""
+        self.over = False
+        self.waiter: threading.Event | None = None
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until the run has ended and that is kept; false when it takes longer."""
+        if self.waiter is None:
+            self.waiter = threading.Event()
+        # In this order, against `finish` in the other: whoever comes second sees the other.
+        return self.over or self.waiter.wait(seconds)
+
+    def finish(self) -> None:
+        """Say that the run has ended and that this is kept."""
+        self.over = True
+        if self.waiter is not None:
+            self.waiter.set()
 
 
 class Timer(NamedTuple):

@@ -73,6 +73,7 @@ from cartwheel.workflow import (
     Ok,
     Outcome,
     Program,
+    Result,
     Sleep,
     Wait,
 )
@@ -250,7 +251,9 @@ class Engine:
             generation = row.generation + 1
             active = self._revive(row._replace(generation=generation, generation_at=now))
             effects = active.execution.start(now)
-            self._step(Step(Redriven(run_id, generation, now), active, effects, ended=False))
+            self._steps.append(
+                Step(Redriven(run_id, generation, now), active, effects, ended=False)
+            )
             self._runs[run_id] = active
         self.flush()
         self._pump(run_id)
@@ -281,7 +284,8 @@ class Engine:
             if not run.calls:
                 return None
             call = run.calls.popleft()
-            run.started[call.id] = self._clock.now()
+            if call.timeout is not None:
+                run.started[call.id] = self._clock.now()
             return call
 
     def perform(self, run: ActiveRun, call: Call) -> None:
@@ -306,12 +310,10 @@ class Engine:
         with self._flushing:
             with self._lock:
                 steps, self._steps = self._steps, []
-            if not steps:
-                if self._broken is not None:
-                    raise Unavailable("the journal could not be written; restart after mending it")
-                return
             if self._broken is not None:
                 raise Unavailable("the journal could not be written; restart after mending it")
+            if not steps:
+                return
             try:
                 self._journal.write([step.record for step in steps])
             except BaseException as error:
@@ -319,13 +321,15 @@ class Engine:
                 self._broken = error
                 raise
             with self._lock:
+                starting = self._starting
                 for _, run, effects, ended in steps:
+                    if starting:
+                        starting.pop(run.run_id, None)
                     if ended:
                         self._runs.pop(run.run_id, None)
-                        run.ended.set()
+                        run.finish()
                     elif effects:
                         self._begin_effects(run, effects)
-                    self._starting.pop(run.run_id, None)
 
     def fire_timers(self, now: float) -> Sequence[ActiveRun]:
         """Answer the effects whose time has come; gives the runs that may go on."""
@@ -389,8 +393,9 @@ class Engine:
         self._runs[started.run_id] = active
         self._starting[started.run_id] = started
         effects = active.execution.start(started.at)
-        self._step(Step(started, active, effects, ended=False))
-        self._end_if_done(active, started.at)
+        self._steps.append(Step(started, active, effects, ended=False))
+        if execution.result is not None:
+            self._end(active, execution.result, started.at)
 
     def _revive(self, row: RunRow) -> ActiveRun:
         """Make a run's memory anew from the journal, up to its last generation's beginning."""
@@ -454,9 +459,11 @@ class Engine:
         self, run: ActiveRun, effect: Leaf, reply: TaskReply, now: float, signal_id: str = ""
     ) -> None:
         """Deliver an answer and queue its record; what follows begins after the flush."""
-        if effect.id not in run.execution.pending:
+        execution = run.execution
+        if effect.id not in execution.pending:
             return
-        run.started.pop(effect.id, None)
+        if run.started:
+            run.started.pop(effect.id, None)
         run.seq += 1
         kind, key, task, attempt = columns_of(effect)
         record = Settled(
@@ -474,18 +481,14 @@ class Engine:
             now,
             signal_id,
         )
-        effects = run.execution.deliver(effect.id, outcome_of(record), now)
-        self._step(Step(record, run, effects, ended=False))
-        self._end_if_done(run, now)
+        effects = execution.deliver(effect.id, outcome_of(record), now)
+        self._steps.append(Step(record, run, effects, False))
+        if execution.result is not None:
+            self._end(run, execution.result, now)
 
-    def _end_if_done(self, run: ActiveRun, now: float) -> None:
-        result = run.execution.result
-        if result is not None:
-            ended = Ended(run.run_id, RunStatus(result.status), result_json(result), now)
-            self._step(Step(ended, run, (), ended=True))
-
-    def _step(self, step: Step) -> None:
-        self._steps.append(step)
+    def _end(self, run: ActiveRun, result: Result, now: float) -> None:
+        ended = Ended(run.run_id, RunStatus(result.status), result_json(result), now)
+        self._steps.append(Step(ended, run, (), ended=True))
 
     def _take_signal(self, run: ActiveRun, wait: Wait, signal: Signalled) -> None:
         reply = TaskReply(ok=True, json=signal.payload)
@@ -499,7 +502,7 @@ class Engine:
             run.seen.add(signal_id)
             now = self._clock.now()
             signal = Signalled(run_id, signal_id, name, payload, now, run.seq)
-            self._step(Step(signal, run, (), ended=False))
+            self._steps.append(Step(signal, run, (), ended=False))
             self._post(run, signal)
         self.flush()
         self._pump(run_id)
