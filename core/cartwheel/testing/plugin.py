@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cartwheel.host import Host
     from cartwheel.ports import Hook
     from cartwheel.testing.faults import Faults, Recorder
+    from cartwheel_workflows.testing import Shop
 
 # The kit's own assertions explain themselves as a test module's do.
 pytest.register_assert_rewrite(
@@ -71,9 +72,25 @@ def memory_host(request: pytest.FixtureRequest) -> Iterator[Callable[[App], Host
         yield lambda app: opened.enter_context(adapter.open(app, HostOptions(hook=hook)))
 
 
+@pytest.fixture
+def shop(request: pytest.FixtureRequest) -> Iterator[Shop]:
+    """Give the shop with helpers over its HTTP API, opened in memory when it is first used.
+
+    Where the test uses `recorder` or `faults` too, they stand around every port call.
+    """
+    from importlib import import_module
+
+    # By name: the framework knows no shop, and a project without one has this plugin all the same.
+    made: Shop = import_module("cartwheel_workflows.testing").Shop(hook_of(request))
+    yield made
+    made.close()
+
+
 def hook_of(request: pytest.FixtureRequest) -> Hook | None:
     """Give the hook of the fixtures that a test uses: the recorder outside, faults inside it."""
+    names = [name for name in ("recorder", "faults") if name in request.fixturenames]
+    if not names:
+        return None
     from cartwheel.ports import compose
 
-    names = [name for name in ("recorder", "faults") if name in request.fixturenames]
-    return compose(*(request.getfixturevalue(name) for name in names)) if names else None
+    return compose(*(request.getfixturevalue(name) for name in names))
