@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     )
     from cartwheel.workflow._check import check, find_problems
     from cartwheel.workflow._definition import WorkflowDefinition, workflow
+    from cartwheel.workflow._diagram import mermaid
+    from cartwheel.workflow._diagram_tree import tree
     from cartwheel.workflow._effects import (
         Call,
         CompensationFailure,
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from cartwheel.workflow._execution import Execution
     from cartwheel.workflow._interpreter import Program, compile_program
     from cartwheel.workflow._ir import LANGUAGE_ERRORS, RetryPolicy, Workflow
+    from cartwheel.workflow._lint import LintFinding, Severity, lint
+    from cartwheel.workflow._lint_targets import TARGETS
     from cartwheel.workflow._lower_saga import lower_saga
     from cartwheel.workflow._problems import BuildError, Problem
     from cartwheel.workflow._python_types import UnsupportedType
@@ -81,6 +85,8 @@ _HOMES = {
         "WorkflowDefinition",
         "workflow",
     ),
+    "_diagram": ("mermaid",),
+    "_diagram_tree": ("tree",),
     "_effects": (
         "Call",
         "CompensationFailure",
@@ -103,6 +109,12 @@ _HOMES = {
         "RetryPolicy",
         "Workflow",
     ),
+    "_lint": (
+        "LintFinding",
+        "Severity",
+        "lint",
+    ),
+    "_lint_targets": ("TARGETS",),
     "_lower_saga": ("lower_saga",),
     "_problems": (
         "BuildError",
@@ -145,6 +157,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "LANGUAGE_ERRORS",
+    "TARGETS",
     "BuildError",
     "Call",
     "CaughtError",
@@ -158,12 +171,14 @@ __all__ = [
     "Finding",
     "Gap",
     "Leaf",
+    "LintFinding",
     "Ok",
     "Outcome",
     "Problem",
     "Program",
     "Result",
     "RetryPolicy",
+    "Severity",
     "Sleep",
     "Task",
     "Unsupported",
@@ -185,8 +200,10 @@ __all__ = [
     "hours",
     "is_null",
     "length",
+    "lint",
     "lower_saga",
     "map_each",
+    "mermaid",
     "minutes",
     "not_",
     "or_",
@@ -197,6 +214,7 @@ __all__ = [
     "saga",
     "seconds",
     "sleep",
+    "tree",
     "variable",
     "wait_for",
     "when",
