@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import pytest
 
+import cartwheel
 from cartwheel.app import App, Service
 from cartwheel.host import HostOptions
 from cartwheel.log import Log
@@ -148,3 +149,9 @@ def test_ports_import_neither_pydantic_nor_pluggy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_package_offers_what_a_service_needs() -> None:
+    assert all(getattr(cartwheel, name).__name__ == name for name in cartwheel.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'Apps'"):
+        cartwheel.Apps  # noqa: B018  # the look-up is what is tested

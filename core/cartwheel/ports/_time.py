@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 
@@ -38,6 +39,7 @@ class Randomness(Protocol):
         ...
 
 
+@lru_cache(maxsize=256)
 def rfc3339(seconds: float) -> str:
     """Write an instant as RFC 3339 in UTC with milliseconds, `2026-01-02T03:04:05.678Z`.
 

@@ -138,21 +138,6 @@ Expr = Annotated[
     Field(discriminator="kind"),
 ]
 
-for _model in (
-    ListExpr,
-    ObjectExpr,
-    CompareExpr,
-    AndExpr,
-    OrExpr,
-    NotExpr,
-    IsNullExpr,
-    LengthExpr,
-    FormatExpr,
-    ArithExpr,
-    KnownExpr,
-):
-    _model.model_rebuild()
-
 
 def children(expr: Expr) -> tuple[Expr, ...]:
     """Return the direct sub-expressions of an expression, in evaluation order."""

@@ -315,10 +315,6 @@ class Workflow(Node):
         return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-for _model in (WhenStep, Branch, ParallelStep, MapStep, Handler, TryStep, SagaStep, Workflow):
-    _model.model_rebuild()
-
-
 def bodies(step: Step) -> tuple[tuple[Step, ...], ...]:
     """Return the bodies directly inside a step, in source order."""
     match step:

@@ -16,7 +16,8 @@ MAX_INT = 2**53 - 1
 class Node(BaseModel):
     """Base of everything in the intermediate form: frozen, and strict about unknown fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Schemas are built on first use: a process that runs no workflow never pays for them.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class NullType(Node):
@@ -96,9 +97,6 @@ INT = IntType()
 STRING = StringType()
 JSON = JsonType()
 NEVER = NeverType()
-
-for _model in (ListType, ObjectType, OptionalType):
-    _model.model_rebuild()
 
 ERROR_TYPE = ObjectType(
     fields={"code": STRING, "message": STRING, "details": JSON, "retryable": BOOL}
