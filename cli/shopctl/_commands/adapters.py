@@ -20,8 +20,8 @@ def adapters(json: JsonOption = False) -> None:
     if json:
         emit([*found])
         return
-    columns = ("name", "distribution", "version", "state", "summary", "to do")
-    keys = ("name", "distribution", "version", "state", "summary", "remedy")
+    columns = ("name", "distribution", "version", "state", "can", "summary", "to do")
+    keys = ("name", "distribution", "version", "state", "can", "summary", "remedy")
     table(columns, [[str(row[key]) for key in keys] for row in found], empty="no adapter installed")
 
 
@@ -31,6 +31,7 @@ def _row(found: Found) -> JsonObject:
         "distribution": found.distribution,
         "version": _version(found.distribution),
         "state": "broken",
+        "can": "",
         "summary": "",
         "remedy": "",
         "durable": None,
@@ -41,8 +42,10 @@ def _row(found: Found) -> JsonObject:
         return row | {"remedy": found.error or "it says nothing"}
     info = found.adapter.info
     missing = found.adapter.missing()
+    able = {"run": found.adapter.opens, "compile": found.adapter.compiles}
     row |= {
         "state": "needs more" if missing else "ready",
+        "can": ", ".join(verb for verb, can in able.items() if can),
         "summary": info.summary,
         "durable": info.durable,
         "virtual_time": info.virtual_time,

@@ -143,6 +143,7 @@ def test_adapters_are_listed(shopctl: Call) -> None:
     assert rows["memory"]["state"] == "ready"
     assert rows["memory"]["virtual_time"] is True
     assert rows["local"]["durable"] is True
+    assert rows["local"]["can"] == "run"
 
 
 def test_the_doctor_finds_the_example_well(hello: Call, tmp_path: Path) -> None:
