@@ -16,6 +16,7 @@ from cartwheel.host import Host
 from cartwheel.ports import Charge, Delete, Mail, PortCall, Ports, Store, Write
 from cartwheel.unit import Unit, transact
 from cartwheel_shop.notifications import api as notifications
+from cartwheel_shop.notifications import service as mail
 from cartwheel_shop.payments import service as payments
 from cartwheel_shop.payments.model import Payment, Status
 from cartwheel_workflows.shop import shop_app
@@ -104,8 +105,19 @@ def _note(ports: Ports, order_id: str, reference: str, charge: Charge) -> None:
 
 
 def _tell_under_a_fresh_key(ctx: Context, cmd: object) -> object:
-    key = f"{ctx.key}-{next(_fresh)}"
-    return notifications.send.handler(replace(ctx, key=key), cmd)
+    """Tell under a key of the moment instead of one that follows from order and status."""
+    assert isinstance(cmd, notifications.Notice)
+    assert cmd.to is not None
+    mail.notify(
+        ctx.ports,
+        f"{ctx.key}-{next(_fresh)}",
+        "order_confirmed",
+        cmd.to,
+        order_id=cmd.order_id,
+        total=cmd.total,
+        reason=cmd.reason,
+    )
+    return notifications.Sent(outcome="sent")
 
 
 class _TornStore:
