@@ -13,7 +13,7 @@ from typing import assert_never
 from cartwheel.workflow import _diagram_words as words
 from cartwheel.workflow import _ir as ir
 
-_UNSAFE = re.compile(r"[^A-Za-z0-9 _.,:;/()\-+*=?!'|\[\]…]")
+_UNSAFE = re.compile(r"[^A-Za-z0-9 _.,:;/()\-+*=?!'\[\]…]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ _Ends = tuple[_End, ...]
 def mermaid(workflow: ir.Workflow) -> str:
     """Return a Mermaid flowchart of a workflow; the same workflow gives the same text."""
     drawing = _Drawing()
-    start = drawing.node(f"{workflow.name} (version {workflow.version})", "([", "])")
+    start = drawing.node(words.title(workflow), "([", "])")
     ends = drawing.body(workflow.body, (_End(start),))
     if ends:
         drawing.connect(ends, drawing.end())

@@ -18,7 +18,7 @@ class _Node:
 
 def tree(workflow: ir.Workflow, *, ascii: bool = False) -> str:
     """Draw a workflow as indented lines; with `ascii`, in letters that every terminal has."""
-    lines = [f"{workflow.name} (version {workflow.version})"]
+    lines = [words.title(workflow)]
     lines.extend(_lines(_nodes(workflow.body), ""))
     text = "\n".join(lines)
     if ascii:

@@ -9,9 +9,19 @@ from cartwheel.workflow._expr import Expr
 LONGEST = 48
 
 
+def printable(text: str) -> str:
+    """Return text for one line: what does not print is written as an escape."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
+def title(workflow: ir.Workflow) -> str:
+    """Name a workflow."""
+    return f"{workflow.name} (version {printable(workflow.version)})"
+
+
 def shown(expr: Expr) -> str:
     """Return an expression for people, cut where it gets long."""
-    text = text_of(expr)
+    text = printable(text_of(expr))
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 

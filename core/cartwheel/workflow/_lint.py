@@ -82,7 +82,7 @@ def lint(workflow: ir.Workflow, target: str | None = None) -> tuple[LintFinding,
                     None if step is None else step.at,
                     name,
                     limit.code,
-                    Severity.WARNING if limit.estimated else Severity.ERROR,
+                    Severity.ERROR if limit.certain else Severity.WARNING,
                     limit.message,
                     limit.remedy,
                 )

@@ -45,13 +45,13 @@ AZURE_RESULT_BYTES = 4 * KIB * KIB
 
 @dataclass(frozen=True, slots=True)
 class Exceeded:
-    """A limit that a workflow exceeds, for sure or by an estimate."""
+    """A limit that a workflow exceeds: for certain, or by an estimate only."""
 
     step: ir.Step | None
     code: str
     message: str
     remedy: str
-    estimated: bool = False
+    certain: bool = True
 
 
 def exceeded(workflow: ir.Workflow, target: str) -> Iterator[Exceeded]:
@@ -62,18 +62,22 @@ def exceeded(workflow: ir.Workflow, target: str) -> Iterator[Exceeded]:
 def _aws(workflow: ir.Workflow, cost: Estimate) -> Iterator[Exceeded]:
     if len(workflow.name) > AWS_NAME or "." in workflow.name:
         message = f"a state machine's name has no '.' and at most {AWS_NAME} characters"
-        yield Exceeded(None, "name", f"{message}: {workflow.name!r}", "rename the workflow")
+        yield Exceeded(
+            None, "name", f"{message}: {workflow.name!r}", "rename the workflow", certain=False
+        )
     yield from _over("events", cost.events, AWS_EVENTS, "entries in an execution's history")
     yield from _over("state-size", cost.state_bytes, AWS_STATE_BYTES, "bytes of state")
     yield from _too_long_in_all(workflow)
     for step in ir.walk(workflow.body):
         if len(step.name) > AWS_NAME:
             message = f"a state's name has at most {AWS_NAME} characters, this has {len(step.name)}"
-            yield Exceeded(step, "name", message, "shorten it with step=...")
+            yield Exceeded(step, "name", message, "shorten it with step=...", certain=False)
         yield from _slow(step, AWS_FUNCTION_SECONDS, "a Lambda function")
         if isinstance(step, ir.MapStep) and (step.concurrency or 0) > AWS_INLINE_ITEMS:
             message = f"an inline Map runs {AWS_INLINE_ITEMS} items at once, not {step.concurrency}"
-            yield Exceeded(step, "concurrency", message, "lower it; the rest waits anyhow", True)
+            yield Exceeded(
+                step, "concurrency", message, "lower it; the rest waits anyhow", certain=False
+            )
         for code in _codes(workflow, step):
             if code.partition(".")[0] == "States":
                 message = f"the code {code!r} is among those that Step Functions keeps for itself"
@@ -83,7 +87,9 @@ def _aws(workflow: ir.Workflow, cost: Estimate) -> Iterator[Exceeded]:
 def _gcp(workflow: ir.Workflow, cost: Estimate) -> Iterator[Exceeded]:
     if not GCP_NAME.match(workflow.name):
         message = "a workflow's name has a letter first, then letters, digits, '_', '-', 64 in all"
-        yield Exceeded(None, "name", f"{message}: {workflow.name!r}", "rename the workflow")
+        yield Exceeded(
+            None, "name", f"{message}: {workflow.name!r}", "rename the workflow", certain=False
+        )
     yield from _over("steps", cost.steps, GCP_STEPS, "steps in an execution")
     yield from _over("argument-size", cost.input_bytes, GCP_ARGUMENT_BYTES, "bytes of input")
     yield from _over("variable-size", cost.state_bytes, GCP_VARIABLE_BYTES, "bytes of variables")
@@ -115,13 +121,15 @@ def _gcp(workflow: ir.Workflow, cost: Estimate) -> Iterator[Exceeded]:
         if longest > GCP_EXPRESSION:
             message = f"an expression has at most {GCP_EXPRESSION} characters, this about {longest}"
             remedy = "let a task decide, or split it by variables"
-            yield Exceeded(step, "expression-length", message, remedy, estimated=True)
+            yield Exceeded(step, "expression-length", message, remedy, certain=False)
 
 
 def _azure(workflow: ir.Workflow, cost: Estimate) -> Iterator[Exceeded]:
     if not AZURE_NAME.match(workflow.name):
         message = "a function's name has a small letter first, then small letters, digits, '_', '-'"
-        yield Exceeded(None, "name", f"{message}: {workflow.name!r}", "rename the workflow")
+        yield Exceeded(
+            None, "name", f"{message}: {workflow.name!r}", "rename the workflow", certain=False
+        )
     yield from _over("result-size", cost.state_bytes, AZURE_RESULT_BYTES, "bytes of values")
     for step in ir.walk(workflow.body):
         yield from _slow(step, AZURE_FUNCTION_SECONDS, "a function of the consumption plan")
@@ -140,7 +148,7 @@ def _over(code: str, figure: int, limit: int, what: str) -> Iterator[Exceeded]:
     if figure > limit:
         message = f"about {figure:,} {what}, of {limit:,} allowed (assuming {ASSUMPTIONS})"
         remedy = "keep large data in the store and pass its key, or split the workflow"
-        yield Exceeded(None, code, message, remedy, estimated=True)
+        yield Exceeded(None, code, message, remedy, certain=False)
 
 
 def _slow(step: ir.Step, limit: int, what: str) -> Iterator[Exceeded]:
