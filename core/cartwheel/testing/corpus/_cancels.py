@@ -7,7 +7,6 @@ from cartwheel.testing.corpus._program import (
     Cancel,
     Chapter,
     Given,
-    Signal,
     cancelled,
     during,
     fails,
@@ -19,7 +18,7 @@ from cartwheel.testing.corpus._program import (
 )
 from cartwheel.testing.corpus._rules import Rule
 from cartwheel.testing.corpus._tasks import pay, pay_back, put_back, say, take
-from cartwheel.testing.corpus._timing import Word, word
+from cartwheel.testing.corpus._timing import Word
 from cartwheel.workflow import (
     RetryPolicy,
     attempt,
@@ -134,7 +133,7 @@ def a_wait_that_begins_after_a_cancel_is_not_begun(cmd: Given) -> None:
     Rule.CANCEL_WAIT,
     cancelled(),
     seq(do("take"), do("take.compensate")),
-    actions=((1, Cancel()), (2, Signal("greeting", word("late"), accepted=False))),
+    actions=((1, Cancel()),),
     left=(),
 )
 def a_saga_that_waits_compensates_when_cancelled(cmd: Given) -> None:
@@ -146,19 +145,27 @@ def a_saga_that_waits_compensates_when_cancelled(cmd: Given) -> None:
 @program(
     Rule.CANCEL_SLEEP,
     cancelled(),
-    do("before"),
-    actions=((1, Cancel()),),
-    took=2,
+    do("meanwhile"),
+    script={"meanwhile": during(Cancel())},
+    took=1,
 )
 def a_cancel_does_not_cut_a_sleep_short(cmd: Given) -> None:
-    say(text="x", step="before")
-    sleep(2)
-    say(text="x", step="after")
+    def sleeper() -> None:
+        sleep(1)
+        say(text="x", step="after")
+
+    parallel(sleeper, lambda: say(text="x", step="meanwhile"))
 
 
-@program(Rule.CANCEL_SLEEP, succeeds("slept"), actions=((1, Cancel()),), took=2)
+@program(
+    Rule.CANCEL_SLEEP,
+    succeeds("slept"),
+    do("meanwhile"),
+    script={"meanwhile": during(Cancel())},
+    took=1,
+)
 def a_cancelled_run_without_another_task_succeeds(cmd: Given) -> str:
-    sleep(2)
+    parallel(lambda: sleep(1), lambda: say(text="x", step="meanwhile"))
     return "slept"
 
 

@@ -42,6 +42,16 @@ Order: TypeAlias = Literal["first", "last"] | int
 CANCELLED = Error("Cancelled", "the run was asked to end")
 
 
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Is one answer of a run's journal, and the ids of the effects that were open after it."""
+
+    effect: str
+    outcome: Outcome
+    now: float
+    pending: frozenset[str]
+
+
 @dataclass
 class Simulation:
     """Plays one program; `compile` and `execution` may be others than the reference's."""
@@ -55,6 +65,7 @@ class Simulation:
     calls: list[Called] = field(default_factory=list)
     happened: list[str] = field(default_factory=list)
     in_flight: int = 0
+    journal: list[Delivered] = field(default_factory=list)
 
     def play(self) -> Played:
         """Play the program to its end."""
@@ -135,7 +146,11 @@ class Simulation:
         self._due.append((due, partial(self._deliver, id, outcome)))
 
     def _deliver(self, id: str, outcome: Outcome) -> None:
-        self._begin(self._run.deliver(id, outcome, self.now))
+        if id not in self._run.pending:
+            return  # the timer of a wait that was answered
+        effects = self._run.deliver(id, outcome, self.now)
+        self.journal.append(Delivered(id, outcome, self.now, frozenset(self._run.pending)))
+        self._begin(effects)
 
     def _wait(self, wait: Wait) -> None:
         kept = self._mailbox.get(wait.signal)
