@@ -149,5 +149,9 @@ class Secrets(Protocol):
     """Gives secrets by name."""
 
     def get(self, name: str) -> Secret:
-        """Give the secret; raises SecretNotFound saying where to set it."""
+        """Give the secret; raises SecretNotFound saying where to set it.
+
+        Names that end in `_signing_key` are keys of the application's own: where nobody has set
+        one the adapter makes it, and gives the same one ever after.
+        """
         ...

@@ -125,7 +125,7 @@ class WorkflowRuntime(Protocol):
         cursor: str | None = None,
         limit: int = 50,
     ) -> RunPage:
-        """List runs, newest first."""
+        """List runs, newest first; raises ValueError for a cursor that no listing gave."""
         ...
 
     def redrive(self, run_id: str) -> Run:

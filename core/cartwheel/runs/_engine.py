@@ -79,6 +79,9 @@ from cartwheel.workflow import (
 )
 from cartwheel.workflow._values import mismatch
 
+LONGEST_CURSOR = 18
+"""Digits of the place of a run in its listing; no journal counts beyond 2^63."""
+
 TaskRunner = Callable[[str, str, str, bytes], TaskReply]
 """Runs a task: its name, the idempotency key, the run's id and the input as JSON."""
 
@@ -232,7 +235,7 @@ class Engine:
         limit: int = 50,
     ) -> RunPage:
         """List runs; see WorkflowRuntime."""
-        if cursor is not None and not cursor.isdecimal():
+        if cursor is not None and not (cursor.isdecimal() and len(cursor) <= LONGEST_CURSOR):
             raise ValueError(f"'{cursor}' is no cursor of this listing")
         before = None if cursor is None else int(cursor)
         rows = self._journal.runs(status, workflow, before, limit + 1)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cartwheel.testing._store import StoreContract
     from cartwheel.testing._time import ClockContract, IdsContract, RandomnessContract
     from cartwheel.testing._workflowruntime import WorkflowRuntimeContract
+    from cartwheel.testing.corpus import WorkflowLanguageContract
     from cartwheel.testing.faults import Crash, Faults, Recorded, Recorder
 
 _HOMES = {
@@ -39,6 +40,7 @@ _HOMES = {
     "_store": ("StoreContract",),
     "_time": ("ClockContract", "IdsContract", "RandomnessContract"),
     "_workflowruntime": ("WorkflowRuntimeContract",),
+    "corpus": ("WorkflowLanguageContract",),
     "faults": ("Crash", "Faults", "Recorded", "Recorder"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -66,6 +68,7 @@ __all__ = [
     "Serve",
     "SmsContract",
     "StoreContract",
+    "WorkflowLanguageContract",
     "WorkflowRuntimeContract",
     "target_of",
 ]

@@ -102,6 +102,11 @@ class RuntimeRecords(RuntimeCase):
             if cursor is None:
                 return found
 
+    @pytest.mark.parametrize("cursor", ["", "garbage", "-1", "1.5", "9" * 40, "0x1", "é"])
+    def test_a_cursor_that_no_listing_gave_is_a_value_error(self, host: Host, cursor: str) -> None:
+        with pytest.raises(ValueError, match="cursor"):
+            host.ports.workflows.list(cursor=cursor)
+
     def test_runs_are_listed_by_status_and_workflow(self, host: Host, run_id: str) -> None:
         start = host.ports.workflows.start
         start("kit_greet", f"{run_id}-done", {"name": "x"})

@@ -67,8 +67,9 @@ class SchedulerContract(Contract):
             opened = host.ports.clock.now()
             self.pass_time(host, 3 * SECONDS + 0.5)
             seen = ticks(host.ports, STEADY)
+            passed = host.ports.clock.now() - opened
         # A platform's ticks come a little late, never early, and none is left out.
-        assert 2 <= len(seen) <= 3
+        assert 2 <= len(seen) <= passed // SECONDS
         assert seen[0] >= opened + SECONDS - 0.5
         assert all(later - sooner >= SECONDS - 1 for sooner, later in pairwise(seen))
 

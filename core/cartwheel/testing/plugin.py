@@ -39,6 +39,7 @@ pytest.register_assert_rewrite(
     "cartwheel.testing._store_scans",
     "cartwheel.testing._time",
     "cartwheel.testing._workflowruntime",
+    "cartwheel.testing.corpus",
 )
 
 

@@ -53,6 +53,10 @@ class TestWorkflowRuntime(kit.WorkflowRuntimeContract):
     virtual_time = True
 
 
+class TestWorkflowLanguage(kit.WorkflowLanguageContract):
+    virtual_time = True
+
+
 def test_rows_are_in_the_file_and_in_the_next_host(tmp_path: Path) -> None:
     path, collections = tmp_path / "rows.json", {"things": Collection("things")}
     JsonFileStore(path, collections).commit("things", "p", [Put("a", {"n": 1}, 0)])
