@@ -7,6 +7,15 @@ An adapter brings a `Journal`; `Engine` is the `WorkflowRuntime` over it, driven
 from cartwheel.runs._active import ActiveRun
 from cartwheel.runs._engine import Driver, Engine
 from cartwheel.runs._inline import InlineDriver
+from cartwheel.runs._invocation import (
+    EXPIRED,
+    WAIT,
+    Invocation,
+    Invocations,
+    envelope,
+    problem,
+    task_error,
+)
 from cartwheel.runs._journal import (
     CANCEL,
     Ended,
@@ -20,23 +29,34 @@ from cartwheel.runs._journal import (
     cancel_id,
     first_row,
 )
+from cartwheel.runs._letterbox import RUNS, Letterbox, Wakeup
 from cartwheel.runs._workers import WorkerDriver
 
 __all__ = [
     "CANCEL",
+    "EXPIRED",
+    "RUNS",
+    "WAIT",
     "ActiveRun",
     "Driver",
     "Ended",
     "Engine",
     "InlineDriver",
+    "Invocation",
+    "Invocations",
     "Journal",
+    "Letterbox",
     "Record",
     "Redriven",
     "RunRow",
     "Settled",
     "Signalled",
     "Started",
+    "Wakeup",
     "WorkerDriver",
     "cancel_id",
+    "envelope",
     "first_row",
+    "problem",
+    "task_error",
 ]

@@ -1,0 +1,205 @@
+"""What every cloud function does with an invocation by a workflow engine.
+
+A compiled workflow calls one endpoint for everything, with an invocation:
+
+    {"run_id": str, "task": str, "step": str, "key": str, "input": {...}, "compensation": bool}
+
+`task` is a registered task's name, or one of the two that are built in:
+
+- `cartwheel.wait` registers a wait for a signal. Its key is `<run>:<step>[:<index>]`, its input
+  `{"signal": str, "token": str, "timeout": int | None}`; the token is whatever the adapter's
+  `Wakeup` needs to wake this very wait (a task token, a callback address, an event's name). The
+  reply is null; the answer comes through the token, at once when the signal was there before.
+- `cartwheel.expired` is for engines whose own timer ended a wait, with the same key and input: it
+  replies with the signal that came just before, or with the error Timeout. A signal is lost to no
+  wait when the engine asks this; without it the deadline that was registered decides.
+
+The reply is an outcome, which adapters put into the form that their engine reads: `envelope`,
+`problem` or `task_error`. Nothing here knows an engine, and every verb may be called twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+from pydantic_core import from_json, to_json
+
+from cartwheel.dispatch import TaskReply
+from cartwheel.ports import (
+    Clock,
+    Conflict,
+    InvalidWrite,
+    Json,
+    JsonObject,
+    Put,
+    Store,
+    Unavailable,
+)
+from cartwheel.runs._letterbox import CANCELLED, RUNS, Head, Letterbox, Wakeup
+from cartwheel.workflow._effects import Err, Error, Ok, Outcome
+
+WAIT = "cartwheel.wait"
+EXPIRED = "cartwheel.expired"
+_DONE = "done#"
+_STATUS = {"Unavailable": 503, "Timeout": 504, "Unexpected": 500, "Cancelled": 409}
+_DECLARED = 422
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """Is one call by an engine."""
+
+    run_id: str
+    task: str
+    step: str
+    key: str
+    input: JsonObject
+    compensation: bool = False
+
+    @classmethod
+    def from_json(cls, data: Json) -> Invocation:
+        """Read an invocation; raises ValueError that says what is wrong with it."""
+        if not isinstance(data, dict):
+            raise ValueError(f"an invocation is an object, not {type(data).__name__}")
+        for name in ("run_id", "task", "step", "key"):
+            if not isinstance(data.get(name), str) or not data[name]:
+                raise ValueError(f"an invocation needs the string '{name}', got {data.get(name)!r}")
+        given, undo = data.get("input"), data.get("compensation", False)
+        if not isinstance(given, dict):
+            raise ValueError(f"an invocation's input is an object, not {type(given).__name__}")
+        if not isinstance(undo, bool):
+            raise ValueError(f"an invocation's compensation is a boolean, not {undo!r}")
+        run_id, key = str(data["run_id"]), str(data["key"])
+        if not key.startswith(f"{run_id}:"):
+            raise ValueError(f"key {key!r} does not begin with the run's id {run_id!r} and a colon")
+        return cls(run_id, str(data["task"]), str(data["step"]), key, given, undo)
+
+    @property
+    def place(self) -> str:
+        """Give the key without the run's id."""
+        return self.key[len(self.run_id) + 1 :]
+
+
+RunTask = Callable[[str, str, str, bytes], TaskReply]
+"""Runs a task (`Dispatcher.task`): its name, the key, the run's id and the input as JSON."""
+
+
+class Invocations:
+    """Serves the invocations of runs, and the verbs of a runtime that are not the engine's own.
+
+    It rests on the store alone: cancel, signals, waits and the records that a redriven run answers
+    from mean the same on every engine.
+    """
+
+    def __init__(self, run_task: RunTask, store: Store, clock: Clock, wakeup: Wakeup) -> None:
+        self._run_task = run_task
+        self._store = store
+        self._clock = clock
+        self.letters = Letterbox(store, clock, wakeup)
+
+    def begin(self, run_id: str, execution: int = 1) -> None:
+        """Note that an execution begins, before the engine is told to start it."""
+        self.letters.begin(run_id, execution)
+
+    def end(self, run_id: str) -> None:
+        """Note that a run has ended."""
+        self.letters.end(run_id)
+
+    def cancel(self, run_id: str) -> bool:
+        """Ask a run to end; see `Letterbox.cancel`."""
+        return self.letters.cancel(run_id)
+
+    def signal(self, run_id: str, name: str, payload: Json, *, signal_id: str) -> bool:
+        """Deliver a signal; see `Letterbox.signal`."""
+        return self.letters.signal(run_id, name, payload, signal_id)
+
+    def handle(self, data: Json) -> Outcome:
+        """Answer an invocation; whatever happens the answer is an outcome."""
+        try:
+            call = Invocation.from_json(data)
+        except ValueError as error:
+            return Err(Error("Unexpected", str(error)))
+        try:
+            return self._handle(call)
+        except Unavailable as error:
+            return Err(Error("Unavailable", str(error), retryable=True))
+
+    def _handle(self, call: Invocation) -> Outcome:
+        match call.task:
+            case "cartwheel.wait":
+                return self._wait(call)
+            case "cartwheel.expired":
+                signal = str(call.input.get("signal"))
+                return self.letters.expire(call.run_id, call.place, signal)
+            case _:
+                return self._call(call)
+
+    def _wait(self, call: Invocation) -> Outcome:
+        signal, token = call.input.get("signal"), call.input.get("token")
+        timeout = call.input.get("timeout")
+        if not isinstance(signal, str) or not isinstance(token, str):
+            return Err(Error("Unexpected", f"{call.key}: a wait needs a signal and a token"))
+        until = self._clock.now() + timeout if isinstance(timeout, int) else None
+        self.letters.wait(call.run_id, call.place, signal, token, until)
+        return Ok(None)
+
+    def _call(self, call: Invocation) -> Outcome:
+        head = self.letters.head(call.run_id)
+        if head.cancelled and not call.compensation:
+            return Err(CANCELLED)
+        if head.execution > 1:
+            row = self._store.get(RUNS.name, call.run_id, _DONE + call.place)
+            # This execution's own records are not asked: a task is called once per try, and has
+            # one effect per key by itself.
+            if row is not None and cast("int", row.data["execution"]) < head.execution:
+                return Ok(row.data["value"])
+        reply = self._run_task(call.task, call.key, call.run_id, to_json(call.input))
+        if not reply.ok:
+            return Err(Error.from_json(from_json(reply.json)))
+        value: Json = from_json(reply.json)
+        return self._record(call, head, value)
+
+    def _record(self, call: Invocation, head: Head, value: Json) -> Outcome:
+        """Keep what a task gave, for the run's later executions."""
+        key = _DONE + call.place
+        row = None
+        data: JsonObject = {"task": call.task, "execution": head.execution, "value": value}
+        for _ in range(2):
+            try:
+                writes = [Put(key, data, 0 if row is None else row.version)]
+                self._store.commit(RUNS.name, call.run_id, writes)
+            except Conflict:
+                row = self._store.get(RUNS.name, call.run_id, key)
+                if row is not None and row.data == data:
+                    break
+            except InvalidWrite as error:
+                return Err(Error("Unexpected", f"the output of {call.task} can't be kept: {error}"))
+            else:
+                break
+        return Ok(value)
+
+
+def envelope(outcome: Outcome) -> JsonObject:
+    """Give an outcome as data: `{"ok": true, "value"}` or `{"ok": false, "error"}`."""
+    if isinstance(outcome, Ok):
+        return {"ok": True, "value": outcome.value}
+    return {"ok": False, "error": cast("Json", outcome.error.to_json())}
+
+
+def problem(outcome: Outcome) -> tuple[int, Json]:
+    """Give an outcome as an HTTP status and body: 200 with the output, or the error's fields."""
+    if isinstance(outcome, Ok):
+        return 200, outcome.value
+    return _STATUS.get(outcome.error.code, _DECLARED), cast("Json", outcome.error.to_json())
+
+
+def task_error(error: Error) -> Exception:
+    """Give an error as an exception whose class is named as its code, with the error as its text.
+
+    Engines that know errors by the name of their class see the code.
+    """
+    text = to_json(error.to_json()).decode("utf-8")
+    made: Exception = type(error.code, (Exception,), {"__module__": "builtins"})(text)
+    return made
