@@ -1,10 +1,8 @@
-"""What every Store promises: rows, versions, commits, and writers at the same time."""
+"""What every Store promises: rows, versions and commits."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
 
 import pytest
 
@@ -26,6 +24,7 @@ from cartwheel.ports import (
 )
 from cartwheel.testing._base import fresh
 from cartwheel.testing._store_indexes import OTHERS, THINGS, StoreIndexes
+from cartwheel.testing._store_races import StoreRaces
 from cartwheel.testing._store_scans import StoreScans
 
 KEYS = (
@@ -58,11 +57,10 @@ KEYS = (
 )
 """Keys that some store cannot take as they are, so that its adapter has to encode them."""
 BAD_KEYS = ("", "k" * (MAX_KEY_BYTES + 1), "ü" * 257, "tab\t", "nul\x00", "line\n", "half\ud800")
-THREADS = 16
 
 
-class StoreContract(StoreScans, StoreIndexes):
-    """Holds a Store to its port; `StoreScans` and `StoreIndexes` are the parts about listings."""
+class StoreContract(StoreScans, StoreIndexes, StoreRaces):
+    """Holds a Store to its port; the classes it derives from are the other parts."""
 
     def test_a_row_that_was_written_is_read_back_at_version_1(
         self, store: Store, partition: str
@@ -325,56 +323,6 @@ class StoreContract(StoreScans, StoreIndexes):
         with pytest.raises(ConfigurationError, match=r"kit_undeclared|by_nothing|by_color"):
             ask(store, partition)
 
-    def test_of_16_writers_of_one_version_exactly_one_wins(
-        self, store: Store, partition: str
-    ) -> None:
-        def work(writer: int, version: int) -> bool:
-            try:
-                store.commit(THINGS, partition, [Put("row", {"by": writer}, version)])
-            except Conflict:
-                return False
-            return True
-
-        for version in range(5):
-            wins = _at_once(work, version)
-            assert wins.count(True) == 1
-            row = store.get(THINGS, partition, "row")
-            assert row is not None
-            assert (row.version, row.data) == (version + 1, {"by": wins.index(True)})
-
-    def test_writers_of_different_rows_do_not_hinder_each_other(
-        self, store: Store, partition: str
-    ) -> None:
-        def work(writer: int, rounds: int) -> bool:
-            for version in range(rounds):
-                store.commit(THINGS, partition, [Put(f"row{writer}", {"n": version}, version)])
-            return True
-
-        assert _at_once(work, 3) == [True] * THREADS
-        assert [version for _, version, _ in _contents(store, partition)] == [3] * THREADS
-
-    def test_no_write_is_lost_when_16_threads_count_together(
-        self, store: Store, partition: str
-    ) -> None:
-        store.commit(THINGS, partition, [Put("count", {"n": 0}, 0)])
-
-        def work(_: int, rounds: int) -> bool:
-            done = 0
-            while done < rounds:
-                row = store.get(THINGS, partition, "count")
-                assert row is not None
-                count = row.data["n"]
-                assert isinstance(count, int)
-                try:
-                    store.commit(THINGS, partition, [Put("count", {"n": count + 1}, row.version)])
-                except Conflict:
-                    continue
-                done += 1
-            return True
-
-        _at_once(work, 3)
-        assert _contents(store, partition) == [("count", 3 * THREADS + 1, {"n": 3 * THREADS})]
-
 
 def _row_at_version_2(store: Store, partition: str) -> None:
     store.commit(THINGS, partition, [Put("row", {"n": 1}, 0)])
@@ -392,14 +340,3 @@ def _types(value: object) -> object:
     if isinstance(value, list):
         return [_types(item) for item in value]
     return type(value)
-
-
-def _at_once(work: Callable[[int, int], bool], argument: int) -> list[bool]:
-    barrier = Barrier(THREADS)
-
-    def run(number: int) -> bool:
-        barrier.wait()
-        return work(number, argument)
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(run, range(THREADS)))

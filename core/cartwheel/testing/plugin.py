@@ -36,6 +36,7 @@ pytest.register_assert_rewrite(
     "cartwheel.testing._secrets",
     "cartwheel.testing._store",
     "cartwheel.testing._store_indexes",
+    "cartwheel.testing._store_races",
     "cartwheel.testing._store_scans",
     "cartwheel.testing._time",
     "cartwheel.testing._workflowruntime",
