@@ -113,6 +113,36 @@ def test_compensation_outside_a_saga_is_an_error() -> None:
     assert "needs a saga around it" in finding.message
 
 
+def test_a_handler_that_is_never_reached_is_an_error() -> None:
+    def fine(cmd: ById) -> None:
+        with attempt():
+            told(text=cmd.order_id)
+        with catch("*"):
+            told(text="caught", step="caught")
+
+    good = workflow("w", version="1")(fine).ir
+    (tried,) = good.body
+    assert isinstance(tried, ir.TryStep)
+    late = ir.Handler(codes=("Timeout",))
+    never = tried.model_copy(update={"handlers": (*tried.handlers, late)})
+    (finding,) = lint(good.model_copy(update={"body": (never,)}))
+    assert (finding.step, finding.severity) == ("attempt", "error")
+    assert "'Timeout' is caught by an earlier handler" in finding.message
+
+
+def test_a_retry_on_a_code_that_the_task_cannot_raise_is_an_error() -> None:
+    def fine(cmd: ById) -> None:
+        told(text=cmd.order_id)
+
+    good = workflow("w", version="1")(fine).ir
+    (step,) = good.body
+    odd = step.model_copy(update={"retry": RetryPolicy(on=("OutOfStock",))})
+    (finding,) = lint(good.model_copy(update={"body": (odd,)}))
+    assert (finding.step, finding.severity) == ("told", "error")
+    assert "'OutOfStock' cannot be retried" in finding.message
+    assert "Timeout" in finding.remedy
+
+
 def retries_bugs(cmd: ById) -> None:
     told(text=cmd.order_id, retry=RetryPolicy(on=("*",)))
 

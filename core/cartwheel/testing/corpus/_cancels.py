@@ -17,7 +17,7 @@ from cartwheel.testing.corpus._program import (
     unexpected,
 )
 from cartwheel.testing.corpus._rules import Rule
-from cartwheel.testing.corpus._tasks import pay, pay_back, put_back, say, take
+from cartwheel.testing.corpus._tasks import look, pay, pay_back, put_back, say, take
 from cartwheel.testing.corpus._timing import Word
 from cartwheel.workflow import (
     RetryPolicy,
@@ -25,6 +25,7 @@ from cartwheel.workflow import (
     catch,
     map_each,
     parallel,
+    poll,
     saga,
     sleep,
     variable,
@@ -254,6 +255,17 @@ def a_refused_task_is_not_tried_again(cmd: Given) -> None:
 )
 def a_cancel_during_a_try_ends_the_tries(cmd: Given) -> None:
     say(text="1", step="one", retry=RetryPolicy(attempts=3, interval=0, jitter=False))
+
+
+@program(
+    Rule.CANCEL_TASK,
+    cancelled(),
+    do("look:0"),
+    script={"look:0": during(Cancel())},
+    took=1,
+)
+def a_cancelled_poll_asks_no_more(cmd: Given) -> None:
+    poll(look, until=lambda seen: seen.status == "done", interval=1, attempts=9, id=cmd.id)
 
 
 @program(
