@@ -14,6 +14,7 @@ from cartwheel.host import HostOptions
 from cartwheel.log import discard
 from cartwheel.plugins import (
     GROUP,
+    Adapter,
     AdapterError,
     AdapterInfo,
     adapter_names,
@@ -22,6 +23,8 @@ from cartwheel.plugins import (
     load_adapter,
 )
 from cartwheel.plugins import _spec as spec
+from cartwheel.workflow import Compiled, Cost, Finding, Gap, Unsupported, Workflow
+from cartwheel.workflow._types import NULL, ObjectType
 from cartwheel_memory import MemoryHost
 
 
@@ -82,6 +85,73 @@ def points() -> Iterator[list[EntryPoint]]:
 
 def app() -> App:
     return App("test", services=[Service("nothing")])
+
+
+def test_an_adapter_that_only_compiles_opens_no_host() -> None:
+    for name in ("aws", "gcp", "azure"):
+        adapter = load_adapter(name)
+        assert adapter.compiles
+        with pytest.raises(AdapterError, match=f"adapter '{name}' can't open a host yet"):
+            adapter.open(app(), HostOptions())
+
+
+def test_an_adapter_without_a_compiler_says_which_hook_it_lacks() -> None:
+    adapter = load_adapter("memory")
+    assert not adapter.compiles
+    workflow = Workflow(name="w", version="1", input=ObjectType(), output=NULL)
+    compiled = Compiled("memory", "w", {"w.json": "{}"}, "w.json")
+    with pytest.raises(AdapterError, match="implements no cartwheel_compile_workflow"):
+        adapter.compile_workflow(workflow)
+    with pytest.raises(AdapterError, match="implements no cartwheel_check"):
+        adapter.check(compiled)
+    with pytest.raises(AdapterError, match="implements no cartwheel_workflow_cost"):
+        adapter.workflow_cost(workflow)
+
+
+def test_the_hooks_of_a_compiler_are_called() -> None:
+    module = types.ModuleType("plugin_compiler")
+    compiled = Compiled("mine", "w", {"b": "2", "a": "1"}, "a")
+    cost = Cost("mine", "step", 3, 9)
+
+    @hookimpl
+    def cartwheel_adapter_info() -> AdapterInfo:
+        return AdapterInfo("mine", "a test")
+
+    @hookimpl
+    def cartwheel_compile_workflow(workflow: Workflow) -> Compiled:
+        return compiled
+
+    @hookimpl
+    def cartwheel_check(compiled: Compiled) -> tuple[Finding, ...]:
+        return (Finding("rule", "a", "is wrong", "mend it"),)
+
+    @hookimpl
+    def cartwheel_workflow_cost(workflow: Workflow) -> Cost:
+        return cost
+
+    vars(module).update(
+        cartwheel_adapter_info=cartwheel_adapter_info,
+        cartwheel_compile_workflow=cartwheel_compile_workflow,
+        cartwheel_check=cartwheel_check,
+        cartwheel_workflow_cost=cartwheel_workflow_cost,
+    )
+    adapter = Adapter("mine", module)
+    workflow = Workflow(name="w", version="1", input=ObjectType(), output=NULL)
+    assert adapter.compile_workflow(workflow).main == "1"
+    assert list(compiled.files) == ["a", "b"]
+    assert [str(each) for each in adapter.check(compiled)] == ["a: is wrong; mend it [rule]"]
+    assert adapter.workflow_cost(workflow) is cost
+
+
+def test_what_a_target_cant_express_is_said_all_at_once() -> None:
+    gaps = [Gap("one", "a", "aws", "no a", "use b"), Gap(None, "c", "aws", "no c", "use d")]
+    error = Unsupported(gaps, "w")
+    assert str(error) == (
+        "workflow 'w' does not compile: step 'one': a can't be expressed on aws: no a; use b\n"
+        "c can't be expressed on aws: no c; use d"
+    )
+    with pytest.raises(ValueError, match="'c' is not among the files"):
+        Compiled("aws", "w", {"a": ""}, "c")
 
 
 def test_the_embedded_adapters_are_installed() -> None:
