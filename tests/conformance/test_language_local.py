@@ -1,4 +1,4 @@
-"""The local adapter's engine means what the corpus says: with its threads, and without."""
+"""The local adapter's engine, with its threads on real files, means what the corpus says."""
 
 from __future__ import annotations
 

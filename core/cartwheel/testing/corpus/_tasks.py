@@ -109,41 +109,49 @@ class Gone(DomainError):
 
 @service.task(retry=ONCE)
 def say(ctx: Context, cmd: Text) -> Text:
+    """Say something."""
     return Text.model_validate(_serve(ctx, "corpus.say", cmd))
 
 
 @service.task()
 def ask(ctx: Context, cmd: Text) -> Text:
+    """Say something; tried again as the language does by default."""
     return Text.model_validate(_serve(ctx, "corpus.ask", cmd))
 
 
 @service.task(errors=[OutOfStock], retry=ONCE)
 def take(ctx: Context, cmd: Take) -> Taken:
+    """Take something from the shelf."""
     return Taken.model_validate(_serve(ctx, "corpus.take", cmd))
 
 
 @service.task(retry=TWICE)
 def put_back(ctx: Context, cmd: Compensation[Take, Taken]) -> Done:
+    """Undo a taking."""
     return Done.model_validate(_serve(ctx, "corpus.put_back", cmd))
 
 
 @service.task(errors=[Declined], retry=ONCE)
 def pay(ctx: Context, cmd: Pay) -> Paid:
+    """Pay."""
     return Paid.model_validate(_serve(ctx, "corpus.pay", cmd))
 
 
 @service.task(retry=ONCE, timeout=1)
 def pay_back(ctx: Context, cmd: Compensation[Pay, Paid]) -> Done:
+    """Undo a payment."""
     return Done.model_validate(_serve(ctx, "corpus.pay_back", cmd))
 
 
 @service.task(errors=[NotFound, Gone], retry=ONCE)
 def look(ctx: Context, cmd: Look) -> Seen:
+    """Look at something."""
     return Seen.model_validate(_serve(ctx, "corpus.look", cmd))
 
 
 @service.task(retry=ONCE)
 def carry(ctx: Context, cmd: Cargo) -> Cargo:
+    """Carry opaque JSON."""
     return Cargo.model_validate(_serve(ctx, "corpus.carry", cmd))
 
 
