@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections import Counter
@@ -15,7 +16,7 @@ import pytest
 
 from cartwheel.host import Host, HostOptions
 from cartwheel.log import discard
-from cartwheel.ports import Check, Delete, Ports, Put, Store, Write
+from cartwheel.ports import Check, Delete, Ports, Put, Row, Store, Write
 from cartwheel_local import LocalHost, serve
 from cartwheel_memory import MemoryHost
 from cartwheel_shop.inventory import service as inventory
@@ -156,6 +157,13 @@ class LastWriterWins:
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._store, name)
+
+    def get(self, collection: str, partition: str, key: str) -> Row | None:
+        """Read, and let the others read too before anything is decided."""
+        row = self._store.get(collection, partition, key)
+        if collection == inventory.COLLECTION:
+            time.sleep(0.002)
+        return row
 
     def commit(self, collection: str, partition: str, writes: list[Write]) -> None:
         """Commit at the versions that are there now."""

@@ -36,6 +36,16 @@ class _Work(Generic[T]):
         self.leads = False
         self.wakeup: threading.Lock | None = None
 
+    def do(self, connection: Connection) -> None:
+        """Run the function.
+
+        A cursor that it gives is closed here: freed later, in the caller's thread, it would reset a
+        cached statement that this connection may be executing for somebody else by then.
+        """
+        self.result = self.function(connection)
+        if isinstance(self.result, sqlite3.Cursor):
+            self.result.close()
+
     def take(self) -> T:
         if self.error is not None:
             try:
@@ -116,7 +126,7 @@ class Writer:
         try:
             connection.execute("BEGIN IMMEDIATE")
             if len(batch) == 1:
-                batch[0].result = batch[0].function(connection)
+                batch[0].do(connection)
             else:
                 for work in batch:
                     self._run_one(work)
@@ -137,7 +147,7 @@ class Writer:
         connection = self._connection
         connection.execute("SAVEPOINT work")
         try:
-            work.result = work.function(connection)
+            work.do(connection)
         except Exception as error:
             if not _of_caller(error):
                 raise

@@ -13,7 +13,7 @@ from cartwheel.app import App
 from cartwheel.dispatch import Dispatcher, TaskReply
 from cartwheel.host import HostOptions
 from cartwheel.log import Log
-from cartwheel.ports import Clock, ConfigurationError, Ports, hooked
+from cartwheel.ports import Clock, ConfigurationError, Ports, Unavailable, hooked
 from cartwheel.runs import Engine, InlineDriver, Journal, WorkerDriver
 from cartwheel.testgateway import TestGateway
 from cartwheel.workflow import Call
@@ -149,7 +149,10 @@ class LocalHost:
         return self._dispatcher.task(name, key, run_id, input)
 
     def _runs_failed(self, error: BaseException) -> None:
-        self._log.failure("runs stopped; restart to go on with them", error)
+        if isinstance(error, Unavailable):
+            self._log.failure("runs wait for their journal", error)
+        else:
+            self._log.failure("runs stopped; restart to go on with them", error)
 
     def _wake(self) -> None:
         for pump in self._pumps[:1]:

@@ -127,6 +127,8 @@ class Engine:
         self._timers: list[Timer] = []
         self._order = itertools.count()
         self._broken: BaseException | None = None
+        self._epoch = 0
+        """Counts how often the engine was mended."""
         self._signal_mark = 0
         self.driver: Driver = InlineDriver(self)
 
@@ -143,7 +145,9 @@ class Engine:
         When one is refused, those before it have begun.
         """
         definition = self._definitions.current(workflow)
+        self.mend()
         content = self._definitions.hash_of(definition)
+        epoch = self._epoch
         begun: list[Started] = []
         try:
             for run_id, value in inputs.items():
@@ -155,7 +159,7 @@ class Engine:
                 )
                 begun.append(self._admit(started, definition.program))
         finally:
-            self.flush()
+            self.flush(epoch)
             for started in begun:
                 self._pump(started.run_id)
         return [self._begun(started) for started in begun]
@@ -247,6 +251,8 @@ class Engine:
         row = self._row(run_id)
         if row.status in {RunStatus.RUNNING, RunStatus.SUCCEEDED}:
             raise RunConflict(run_id, f"has {row.status}: only failed and cancelled runs go on")
+        self.mend()
+        epoch = self._epoch
         with self._lock:
             if run_id in self._runs:
                 raise RunConflict(run_id, "is being redriven already")
@@ -258,7 +264,7 @@ class Engine:
                 Step(Redriven(run_id, generation, now), active, effects, ended=False)
             )
             self._runs[run_id] = active
-        self.flush()
+        self.flush(epoch)
         self._pump(run_id)
         return self.status(run_id)
 
@@ -280,6 +286,26 @@ class Engine:
         for row in rows:
             self._pump(row.run_id)
         return len(rows)
+
+    def mend(self) -> bool:
+        """Take everything up from the journal again after it could not be written.
+
+        Answers that were not kept are forgotten, so their calls are done again under their keys.
+        Nothing happens, and it gives false, when nothing is broken.
+        """
+        if not self._is_broken():
+            return False
+        with self._flushing, self._lock:
+            if not self._is_broken():
+                return False
+            self._runs.clear()
+            self._starting.clear()
+            self._steps.clear()
+            self._timers.clear()
+            self._epoch += 1
+            self._broken = None
+        self.recover()
+        return True
 
     def take(self, run: ActiveRun) -> Call | None:
         """Take a call of the run that can be performed now."""
@@ -308,19 +334,23 @@ class Engine:
         with self._lock:
             self._answer(run, call, reply, now)
 
-    def flush(self) -> None:
-        """Return when every answer given so far is kept and acted on."""
+    def flush(self, epoch: int | None = None) -> None:
+        """Return when every answer given so far is kept and acted on.
+
+        Raises Unavailable when the journal could not be written since `epoch`: what was given since
+        then may be lost. `mend` makes the engine whole again.
+        """
         with self._flushing:
             with self._lock:
                 steps, self._steps = self._steps, []
-            if self._broken is not None:
-                raise Unavailable("the journal could not be written; restart after mending it")
+            if self._broken is not None or (epoch is not None and epoch != self._epoch):
+                raise Unavailable("the journal of runs could not be written; try again")
             if not steps:
                 return
             try:
                 self._journal.write([step.record for step in steps])
             except BaseException as error:
-                # Memory is ahead of the journal now: only a fresh start from the journal is right.
+                # Memory is ahead of the journal now: only what the journal has is right.
                 self._broken = error
                 raise
             with self._lock:
@@ -463,7 +493,7 @@ class Engine:
     ) -> None:
         """Deliver an answer and queue its record; what follows begins after the flush."""
         execution = run.execution
-        if effect.id not in execution.pending:
+        if effect.id not in execution.pending or self._runs.get(run.run_id) is not run:
             return
         if run.started:
             run.started.pop(effect.id, None)
@@ -489,6 +519,9 @@ class Engine:
         if execution.result is not None:
             self._end(run, execution.result, now)
 
+    def _is_broken(self) -> bool:
+        return self._broken is not None
+
     def _end(self, run: ActiveRun, result: Result, now: float) -> None:
         ended = Ended(run.run_id, RunStatus(result.status), result_json(result), now)
         self._steps.append(Step(ended, run, (), ended=True))
@@ -498,6 +531,8 @@ class Engine:
         self._answer(run, wait, reply, self._clock.now(), signal.signal_id)
 
     def _keep_signal(self, run_id: str, name: str, payload: bytes, signal_id: str) -> bool:
+        self.mend()
+        epoch = self._epoch
         with self._lock:
             run = self._runs.get(run_id)
             if run is None or signal_id in run.seen or run.execution.result is not None:
@@ -507,7 +542,7 @@ class Engine:
             signal = Signalled(run_id, signal_id, name, payload, now, run.seq)
             self._steps.append(Step(signal, run, (), ended=False))
             self._post(run, signal)
-        self.flush()
+        self.flush(epoch)
         self._pump(run_id)
         return True
 

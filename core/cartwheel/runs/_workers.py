@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from cartwheel.ports import Clock
+from cartwheel.ports import Clock, Unavailable
 from cartwheel.runs._active import ActiveRun
 from cartwheel.runs._engine import Engine
 
@@ -18,6 +18,8 @@ STANDBY_SECONDS = 0.005
 Short tasks are fastest one after the other in one thread; a task that waits for something shows
 itself by holding up the queue for this long, and then a further worker comes in.
 """
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
+"""How long the keeper waits after the journal could not be written before it mends the engine."""
 FOREIGN_SECONDS = 0.25
 """How often the journal is asked for signals that another process has written."""
 
@@ -45,6 +47,7 @@ class WorkerDriver:
         self._available = threading.Condition(threading.Lock())
         self._keeper_wake = threading.Event()
         self._next_wake = 0.0
+        self._foreign_at = 0.0
         self._stopping = False
         self._idle = 0
         self._active = 0
@@ -104,33 +107,48 @@ class WorkerDriver:
         try:
             loop()
         except Exception as error:  # noqa: BLE001  # a thread's end has nobody else to tell
-            self._stopping = True
+            with self._available:
+                self._stopping = True
+                self._available.notify_all()
+            self._keeper_wake.set()
             self._on_failure(error)
 
     def _work(self) -> None:
-        engine, queue = self._engine, self._queue
         me = threading.current_thread()
         while me not in self._retired:
             run = self._next()
             if run is None:
                 return
-            call = engine.take(run)
-            if call is None:
-                continue
-            if call.timeout is not None:
-                engine.expire_call(run, call)
-                self._deadlines[me] = self._clock.now() + call.timeout
-            engine.perform(run, call)
-            self._deadlines.pop(me, None)
-            if queue:
-                if not self._keeper_wake.is_set():
-                    self._keeper_wake.set()
-            else:
-                while engine.pending:
-                    engine.flush()
+            try:
+                self._perform(run, me)
+            except Unavailable as error:
+                # The keeper takes up from the journal what this has lost.
+                self._on_failure(error)
+                self._keeper_wake.set()
         with self._available:
             self._active -= 1
             self._workers.remove(me)
+            self._retired.discard(me)
+            self._available.notify()
+
+    def _perform(self, run: ActiveRun, me: threading.Thread) -> None:
+        engine, queue = self._engine, self._queue
+        call = engine.take(run)
+        if call is None:
+            return
+        if call.timeout is not None:
+            engine.expire_call(run, call)
+            self._deadlines[me] = self._clock.now() + call.timeout
+        try:
+            engine.perform(run, call)
+        finally:
+            self._deadlines.pop(me, None)
+        if queue:
+            if not self._keeper_wake.is_set():
+                self._keeper_wake.set()
+        else:
+            while engine.pending:
+                engine.flush()
 
     def _next(self) -> ActiveRun | None:
         """Take the next run with a call to perform; None at the end."""
@@ -166,21 +184,30 @@ class WorkerDriver:
                 self._idle -= 1
 
     def _keep(self) -> None:
-        engine = self._engine
-        foreign_at = 0.0
+        pause = FIRST_PAUSE
         while not self._stopping:
-            now = self._clock.now()
-            if now >= foreign_at:
-                engine.take_foreign_signals()
-                foreign_at = now + FOREIGN_SECONDS
-            engine.fire_timers(self._clock.now())
-            while engine.pending:
-                engine.flush()
-            self._replace_stuck(now)
-            due = engine.next_timer()
-            self._next_wake = foreign_at if due is None else min(due, foreign_at)
-            self._keeper_wake.wait(max(0.0, self._next_wake - self._clock.now()))
+            try:
+                self._engine.mend()
+                self._keep_once()
+                pause = FIRST_PAUSE
+            except Unavailable as error:
+                self._on_failure(error)
+                self._keeper_wake.wait(pause)
+                pause = min(LONGEST_PAUSE, pause * 2)
             self._keeper_wake.clear()
+
+    def _keep_once(self) -> None:
+        engine, now = self._engine, self._clock.now()
+        if now >= self._foreign_at:
+            engine.take_foreign_signals()
+            self._foreign_at = now + FOREIGN_SECONDS
+        engine.fire_timers(now)
+        while engine.pending:
+            engine.flush()
+        self._replace_stuck(now)
+        due = engine.next_timer()
+        self._next_wake = self._foreign_at if due is None else min(due, self._foreign_at)
+        self._keeper_wake.wait(max(0.0, self._next_wake - self._clock.now()))
 
     def _replace_stuck(self, now: float) -> None:
         for thread, deadline in list(self._deadlines.items()):

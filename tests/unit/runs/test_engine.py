@@ -387,3 +387,57 @@ def test_threads_finish_many_runs_at_once(app: App) -> None:
     assert failures == []
     outputs = [engine.status(f"r{n}-{i}").output for n in range(8) for i in range(25)]
     assert outputs == [{"n": i + 3} for _ in range(8) for i in range(25)]
+
+
+class BrokenJournal:
+    """Refuses the n-th write, before or after it was applied; a hook."""
+
+    def __init__(self, number: int, *, after: bool) -> None:
+        self.number, self.after, self.writes = number, after, 0
+
+    def __call__(self, call: PortCall, invoke: Callable[[], T]) -> T:
+        if str(call) != "journal.write()":
+            return invoke()
+        self.writes += 1
+        if self.writes != self.number:
+            return invoke()
+        if self.after:
+            invoke()
+        raise Unavailable("the disk is full")
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_journal_that_fails_for_a_while_costs_no_run(after: bool) -> None:
+    for number in range(1, 5):
+        world = World()
+        host = MemoryHost(
+            build(world), HostOptions(hook=BrokenJournal(number, after=after), log=discard)
+        )
+        with pytest.raises(Unavailable):
+            host.ports.workflows.start("chain", "r", {"n": 1})
+        run = host.ports.workflows.start("chain", "r", {"n": 1})
+        assert (run.status, run.output) == (RunStatus.SUCCEEDED, {"n": 4})
+        assert len(set(world.calls)) == 3
+
+
+def test_threads_go_on_after_the_journal_failed_for_a_while(app: App) -> None:
+    failures: list[BaseException] = []
+    hook = BrokenJournal(5, after=False)
+    host = MemoryHost(app, HostOptions(hook=hook, log=discard), disk=MemoryDisk())
+    engine = host.ports.workflows.start.__wrapped__.__self__  # type: ignore[attr-defined]  # behind the hook
+    assert isinstance(engine, Engine)
+    driver = WorkerDriver(engine, RealClock(), on_failure=failures.append, workers=2)
+    for number in range(6):
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            try:
+                engine.start("chain", f"r{number}", {"n": number})
+                break
+            except Unavailable:
+                time.sleep(0.01)
+    deadline = time.monotonic() + 10
+    while engine.list(status=RunStatus.RUNNING).runs and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert driver.close()
+    assert [engine.status(f"r{n}").output for n in range(6)] == [{"n": n + 3} for n in range(6)]
+    assert hook.writes > 5
