@@ -131,7 +131,9 @@ class WorkflowRuntime(Protocol):
     def redrive(self, run_id: str) -> Run:
         """Execute a run that failed or was cancelled once more, with the same keys.
 
-        What succeeded answers from its record; the rest is done. Raises RunNotFound, and
-        RunConflict when the run is still running or has succeeded.
+        What succeeded answers from its record, and so does a declared error that the run went on
+        from; the rest is done. Where a saga undid its steps because of a failure that left open
+        what had happened, the run can't go on. Raises RunNotFound, and
+        RunConflict when the run is still running, has succeeded or was undone.
         """
         ...

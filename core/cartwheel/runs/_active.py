@@ -12,9 +12,22 @@ from pydantic_core import from_json, to_json
 from cartwheel.dispatch import TaskReply
 from cartwheel.ports import rfc3339
 from cartwheel.runs._journal import Kind, Record, Settled, Signalled
-from cartwheel.workflow import Call, Err, Error, Execution, Leaf, Ok, Outcome, Result, Sleep, Wait
+from cartwheel.workflow import (
+    LANGUAGE_ERRORS,
+    Call,
+    Err,
+    Error,
+    Execution,
+    Leaf,
+    Ok,
+    Outcome,
+    Result,
+    Sleep,
+    Wait,
+)
 
 TIMEOUT = "Timeout"
+_TASKS = frozenset({"task", "compensation"})
 CANCELLED = Error("Cancelled", "the run was asked to end")
 
 
@@ -135,3 +148,37 @@ def result_json(result: Result) -> bytes:
             ],
         }
     )
+
+
+def records_of(answers: Sequence[Settled], generation: int) -> dict[str, Settled]:
+    """Give the answers that stay when a run is executed once more, by key.
+
+    They are the outputs, and the declared errors that the run went on from: with those, the same
+    path is taken again. What the run failed with is asked again, and so is what the language's own
+    errors left open.
+    """
+    tasks = [a for a in answers if a.kind in _TASKS]
+    before = [a for a in tasks if a.generation == generation - 1]
+    last_ok = max((a.seq for a in before if a.ok), default=0)
+    handled = {a.key: a for a in before if not a.ok and a.seq < last_ok and not _is_open(a)}
+    return handled | {a.key: a for a in tasks if a.ok and a.generation < generation}
+
+
+def undone_after(answers: Sequence[Settled], generation: int) -> str | None:
+    """Name the step whose open failure made a saga undo what was done; None when there is none.
+
+    Such a run must not go on: the failed step may do better now, but the steps before it would
+    answer from their records though their effects are gone.
+    """
+    last = {a.key: a for a in answers if a.generation == generation and a.kind in _TASKS}
+    failed = [a for a in last.values() if a.kind == "task" and not a.ok and _is_open(a)]
+    if not failed:
+        return None
+    first = min(failed, key=lambda answer: answer.seq)
+    undone = any(a.kind == "compensation" and a.seq > first.seq for a in last.values())
+    return first.step if undone else None
+
+
+def _is_open(answer: Settled) -> bool:
+    """Tell whether a failure leaves open what has happened: the language's own errors do."""
+    return from_json(answer.json)["code"] in LANGUAGE_ERRORS

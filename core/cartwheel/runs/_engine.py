@@ -45,9 +45,11 @@ from cartwheel.runs._active import (
     columns_of,
     describe,
     outcome_of,
+    records_of,
     reply_of,
     result_json,
     timed_out,
+    undone_after,
 )
 from cartwheel.runs._definitions import Definitions
 from cartwheel.runs._inline import InlineDriver
@@ -251,6 +253,9 @@ class Engine:
         row = self._row(run_id)
         if row.status in {RunStatus.RUNNING, RunStatus.SUCCEEDED}:
             raise RunConflict(run_id, f"has {row.status}: only failed and cancelled runs go on")
+        undone = undone_after(self._journal.settled(run_id), row.generation)
+        if undone is not None:
+            raise RunConflict(run_id, f"undid its steps after '{undone}' failed: it can't go on")
         self.mend()
         epoch = self._epoch
         with self._lock:
@@ -322,7 +327,7 @@ class Engine:
         if run.cancelled and not call.compensation:
             reply, now = TaskReply(ok=False, json=to_json(CANCELLED.to_json())), self._clock.now()
         elif (record := run.done.get(call.key)) is not None:
-            reply, now = TaskReply(ok=True, json=record.json), self._clock.now()
+            reply, now = TaskReply(record.ok, record.json), self._clock.now()
         else:
             reply = self._run_task(call.task, call.key, run.run_id, to_json(call.input))
             now = self._clock.now()
@@ -437,12 +442,11 @@ class Engine:
             row.run_id, Execution(program, row.run_id, from_json(row.input)), row.generation
         )
         taken: set[str] = set()
-        for answer in self._journal.settled(row.run_id):
+        answers = self._journal.settled(row.run_id)
+        active.done = records_of(answers, row.generation)
+        for answer in answers:
             active.seq = answer.seq
-            if answer.generation < row.generation:
-                if answer.ok and answer.kind in {"task", "compensation"}:
-                    active.done[answer.key] = answer
-            elif answer.signal_id:
+            if answer.generation == row.generation and answer.signal_id:
                 taken.add(answer.signal_id)
         for signal in self._journal.signals(row.run_id):
             active.seen.add(signal.signal_id)

@@ -26,6 +26,8 @@ from cartwheel.ports import (
 from cartwheel.runs import Engine, WorkerDriver
 from cartwheel.workflow import (
     RetryPolicy,
+    attempt,
+    catch,
     days,
     parallel,
     result,
@@ -110,12 +112,21 @@ def build(world: World) -> App:
             add(n=cmd.n, compensate=undo)
             return slow(n=cmd.n, compensate=undo)
 
+    @workflow("resigned", version="1")
+    def resigned(cmd: Number) -> Number:
+        undo(input=cmd, output=None, key="none")
+        with attempt():
+            add(n=cmd.n)
+        with catch("Refused"):
+            undo(input=cmd, output=None, key="none")
+        return slow(n=cmd.n)
+
     @workflow("wide", version="1")
     def wide(cmd: Number) -> Pair:
         a, b = parallel(lambda: add(n=cmd.n), lambda: slow(n=cmd.n))
         return result(Pair, a=a.n, b=b.n)
 
-    return App("test", services=[service], workflows=[chain, patient, careful, wide])
+    return App("test", services=[service], workflows=[chain, patient, careful, resigned, wide])
 
 
 @pytest.fixture
@@ -157,7 +168,7 @@ def test_another_input_or_workflow_under_a_taken_id_is_a_conflict(host: MemoryHo
 
 
 def test_what_does_not_fit_is_refused_by_name(host: MemoryHost) -> None:
-    with pytest.raises(UnknownWorkflow, match="careful, chain, patient, wide"):
+    with pytest.raises(UnknownWorkflow, match="careful, chain, patient, resigned, wide"):
         host.ports.workflows.start("nothing", "r", {})
     with pytest.raises(ValueError, match=r"input\.n is str"):
         host.ports.workflows.start("chain", "r", {"n": "1"})
@@ -291,6 +302,39 @@ def test_a_redriven_run_does_only_what_was_not_done(host: MemoryHost, world: Wor
     assert world.calls == ["add|r:add_3"]
     with pytest.raises(RunConflict, match="has succeeded"):
         host.ports.workflows.redrive("r")
+
+
+def test_a_run_that_was_undone_after_an_open_failure_is_not_redriven(
+    host: MemoryHost, world: World
+) -> None:
+    def break_down(ctx: Context) -> None:
+        raise ValueError("a bug")
+
+    world.behaviour["slow"] = break_down
+    assert host.ports.workflows.start("careful", "r", {"n": 1}).status is RunStatus.FAILED
+    assert "undo|r:add.compensate" in world.calls
+    world.behaviour.clear()
+    with pytest.raises(RunConflict, match="undid its steps after 'slow' failed"):
+        host.ports.workflows.redrive("r")
+
+
+def test_a_redriven_run_takes_the_path_of_a_handled_error_again(
+    host: MemoryHost, world: World
+) -> None:
+    def refuse(ctx: Context) -> None:
+        raise Refused("no")
+
+    def break_down(ctx: Context) -> None:
+        raise ValueError("a bug")
+
+    world.behaviour["add"] = refuse
+    world.behaviour["slow"] = break_down
+    assert host.ports.workflows.start("resigned", "r", {"n": 1}).status is RunStatus.FAILED
+    world.behaviour.clear()
+    world.calls.clear()
+    run = host.ports.workflows.redrive("r")
+    assert (run.status, run.output) == (RunStatus.SUCCEEDED, {"n": 1})
+    assert world.calls == ["slow|r:slow"]
 
 
 def test_runs_are_listed_newest_first_in_pages(host: MemoryHost) -> None:
