@@ -1,0 +1,66 @@
+"""Makes the environments of the two Durable Functions SDKs under .engines; run again, it does
+nothing.
+
+The in-memory engine needs Python 3.13; it is looked for on PATH and under ~/.pyenv/versions.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+sys.path.insert(0, str(ROOT))
+
+from tests.engines.azure._environments import ENVIRONMENTS, Environment  # noqa: E402  # after path
+
+
+def main() -> int:
+    """Make what is missing; returns an exit code."""
+    return max(make(environment) for environment in ENVIRONMENTS)
+
+
+def make(environment: Environment) -> int:
+    """Make one environment."""
+    if environment.is_ready:
+        print(f"{environment.name} is ready")
+        return 0
+    python = next(pythons(environment.oldest_python), None)
+    wanted = ".".join(map(str, environment.oldest_python))
+    if python is None:
+        print(
+            f"{environment.name} needs Python {wanted} or newer: none is on PATH", file=sys.stderr
+        )
+        return 1
+    print(f"making {environment.name} with {python}")
+    folder = environment.folder
+    shutil.rmtree(folder, ignore_errors=True)
+    subprocess.run([python, "-m", "venv", str(folder)], check=True)
+    install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([str(environment.python), *install, *environment.pins], check=True)
+    environment.stamp.write_text(environment.wanted, encoding="utf-8")
+    return 0
+
+
+def pythons(oldest: tuple[int, int]) -> Iterator[str]:
+    """Yield the Pythons that run and are new enough, this one first."""
+    versions = Path.home() / ".pyenv" / "versions"
+    names = ("python3.13", "python3.14", "python3.12", "python3.11")
+    found = [sys.executable, *names, *sorted(map(str, versions.glob("3.*/bin/python")))]
+    for candidate in found:
+        code = f"import sys, venv, ensurepip; sys.exit(sys.version_info < {oldest})"
+        try:
+            done = subprocess.run(
+                [candidate, "-c", code], capture_output=True, timeout=30, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            continue
+        if done.returncode == 0:
+            yield candidate
+
+
+if __name__ == "__main__":
+    sys.exit(main())
