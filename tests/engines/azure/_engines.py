@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import json
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import ClassVar, cast
@@ -14,7 +17,7 @@ from cartwheel.workflow import Compiled, Outcome, Workflow
 from cartwheel_azure import compile_workflow
 from tests.engines._driver import Engine
 from tests.engines._world import World
-from tests.engines.azure._environments import DURABLE_1, Child
+from tests.engines.azure._environments import DURABLE_1, DURABLE_2, Child
 from tests.engines.azure._replay_host import TASK_COMPLETED, ReplayHost
 
 MOST_STEPS = 50_000
@@ -22,10 +25,10 @@ Compile = Callable[[Workflow], Compiled]
 
 
 class HostClock:
-    """Is the clock of a replay host."""
+    """Is the clock of a host."""
 
     def __init__(self) -> None:
-        self.host: ReplayHost | None = None
+        self.host: ReplayHost | EngineHost | None = None
 
     def now(self) -> float:
         """Give epoch seconds."""
@@ -92,6 +95,123 @@ class Durable1(Engine):
         assert instance.done, f"{instance_id} has not ended after {MOST_STEPS} steps"
         self.turns, self.activities = instance.turns, instance.activities
         world.end(record(instance.output, instance.error))
+
+
+class Durable2(Engine):
+    """Is azure-functions-durable 2.0.0rc3 on the Durable Task engine in memory."""
+
+    name: ClassVar[str] = "durable-2.0"
+    target: ClassVar[str] = "azure"
+    real_time: ClassVar[bool] = False
+
+    def __init__(self, *, compile: Compile = compile_workflow) -> None:
+        self._compile = compile
+        self._child: Child | None = None
+        self._clock = HostClock()
+
+    def start(self) -> None:
+        """Start the engine's process."""
+        DURABLE_2.require()
+        self._child = Child(DURABLE_2, "_engine_child.py")
+
+    def stop(self) -> None:
+        """End the engine's process."""
+        if self._child is not None:
+            self._child.close()
+
+    def clock(self) -> Clock:
+        """Give the clock of the next world's host."""
+        self._clock = HostClock()
+        return self._clock
+
+    def execute(self, world: World) -> None:
+        """Play one execution; the clock goes on."""
+        child = self._child
+        assert child is not None, "start comes first"
+        compiled = self._compile(world.workflow)
+        child.load(compiled)
+        instance_id = f"{world.run_id}-{world.execution + 1}"
+        host = EngineHost(child, world, self._clock.now(), instance_id)
+        self._clock.host = host
+        world.wake = host.wake
+        if world.execution == 0:
+            for seconds, _ in sorted(world.program.actions, key=lambda action: action[0]):
+                host.at(host.now + seconds, world.act)
+        ended = host.play(compiled.name, json.dumps(world.begin()))
+        error = ended.get("error")
+        world.end(record(ended.get("output"), None if error is None else str(error)))
+
+
+class EngineHost:
+    """Is the Durable Task engine under way with one orchestration, as the parent sees it."""
+
+    def __init__(self, child: Child, world: World, now: float, instance_id: str) -> None:
+        self._child = child
+        self._world = world
+        self.now = now
+        self._instance_id = instance_id
+        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._numbers = itertools.count()
+        self._calls: deque[JsonObject] = deque()
+        self._timer: float | None = None
+        self._ended: JsonObject | None = None
+
+    def play(self, name: str, given: str) -> JsonObject:
+        """Start the orchestration and go on until it has ended; gives its output or error."""
+        self._ask({"start": name, "id": self._instance_id, "input": given})
+        for _ in range(MOST_STEPS):
+            if self._ended is not None:
+                self._child.ask({"forget": self._instance_id})
+                return self._ended
+            self._next()
+        raise AssertionError(f"{self._instance_id} has not ended after {MOST_STEPS} steps")
+
+    def at(self, time: float, do: Callable[[], None]) -> None:
+        """Let something happen at a time."""
+        heapq.heappush(self._due, (time, next(self._numbers), do))
+
+    def wake(self, token: str, outcome: Outcome) -> bool:
+        """Wake a wait by its token; false when the orchestration has ended."""
+        instance_id, _, event = token.rpartition("/")
+        if instance_id != self._instance_id or self._ended is not None:
+            return False
+        data = json.dumps(envelope(outcome))
+        self._ask({"raise": event, "id": instance_id, "data": data})
+        return True
+
+    def _next(self) -> None:
+        """Serve a call, or let time pass; at the same instant a timer is before a reply."""
+        if self._calls:
+            self._serve(self._calls.popleft())
+            return
+        due = self._due[0][0] if self._due else None
+        if self._timer is not None and (due is None or self._timer <= due):
+            self.now = max(self.now, self._timer)
+            self._ask({"go": True})
+            return
+        assert due is not None, f"{self._instance_id} waits for ever"
+        self.now = max(self.now, due)
+        heapq.heappop(self._due)[2]()
+
+    def _serve(self, call: JsonObject) -> None:
+        seconds, finish = _activity(self._world, str(call["name"]), call["input"])
+
+        def ended() -> None:
+            result = json.loads(str(finish()["Result"]))
+            self._ask({"complete": call["number"], "result": result})
+
+        if seconds:
+            self.at(self.now + seconds, ended)
+        else:
+            ended()
+
+    def _ask(self, request: JsonObject) -> None:
+        answer = self._child.ask({**request, "now": self.now})
+        self._calls.extend(cast("list[JsonObject]", answer["calls"]))
+        self._timer = cast("float | None", answer["next"])
+        ended = cast("JsonObject", answer["ended"])
+        if self._instance_id in ended:
+            self._ended = cast("JsonObject", ended[self._instance_id])
 
 
 def record(output: Json, error: str | None) -> JsonObject:
