@@ -27,10 +27,13 @@ from cartwheel.workflow import (
     Wait,
     Workflow,
     compile_program,
+    find_problems,
     lower_saga,
 )
 from tests.engines._driver import Engine
 from tests.engines._world import World
+
+Change = Callable[[Workflow], Workflow]
 
 
 class VirtualClock:
@@ -51,15 +54,19 @@ class VirtualClock:
 class Reference(Engine):
     """Plays the lowered workflow on the interpreter, with the world's answers and virtual time.
 
-    `change` is applied to the workflow before it is lowered, as a faulty compiler would.
+    `change` is applied to the workflow before it is lowered, `change_lowered` after that, as faulty
+    compilers would; what is not a workflow any more then is left as it was.
     """
 
     name: ClassVar[str] = "reference"
     target: ClassVar[str] = "reference"
     real_time: ClassVar[bool] = False
 
-    def __init__(self, change: Callable[[Workflow], Workflow] | None = None) -> None:
+    def __init__(
+        self, change: Change | None = None, *, change_lowered: Change | None = None
+    ) -> None:
         self._change = change
+        self._change_lowered = change_lowered
         self._clock = VirtualClock()
 
     def start(self) -> None:
@@ -75,8 +82,14 @@ class Reference(Engine):
 
     def execute(self, world: World) -> None:
         """Play one execution."""
-        workflow = world.workflow if self._change is None else self._change(world.workflow)
-        _Execution(world, lower_saga(workflow), self._clock).play()
+        workflow = lower_saga(_sound(self._change, world.workflow))
+        _Execution(world, _sound(self._change_lowered, workflow), self._clock).play()
+
+
+def _sound(change: Change | None, workflow: Workflow) -> Workflow:
+    """Change a workflow, unless that leaves one that the checker refuses."""
+    changed = workflow if change is None else change(workflow)
+    return workflow if find_problems(changed) else changed
 
 
 class _Execution:

@@ -60,7 +60,7 @@ def differences(program: Program, played: Played, *, slack: float = 0.0) -> list
         found.append(difference)
     found.extend(_wrong_calls(program.definition.ir, played))
     if program.left is not None:
-        same("effects left", _left(played), sorted(program.left))
+        same("effects left", left_of(played), sorted(program.left))
     if program.in_flight is not None and played.in_flight > program.in_flight:
         found.append(f"{played.in_flight} calls at once, at most {program.in_flight} expected")
     if program.took is not None:
@@ -95,7 +95,7 @@ def _wrong_calls(workflow: Workflow, played: Played) -> list[str]:
     return found
 
 
-def _left(played: Played) -> list[str]:
+def left_of(played: Played) -> list[str]:
     """Return the keys whose effects were not undone; an effect is there once, however often."""
     happened = Counter(played.happened)
     undone = {_undone_by(key) for key in happened if COMPENSATE in key}
