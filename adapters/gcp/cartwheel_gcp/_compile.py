@@ -2,24 +2,63 @@
 
 from __future__ import annotations
 
+import json
+
+from cartwheel.ports import JsonObject
+from cartwheel.workflow import _ir as ir
 from cartwheel.workflow._ir import Workflow
-from cartwheel.workflow._targets import Compiled, Cost, Finding, Gap, Unsupported
+from cartwheel.workflow._lint_targets import GCP_NAME, GCP_SOURCE_BYTES
+from cartwheel.workflow._lower_saga import lower_saga
+from cartwheel.workflow._targets import Compiled, Cost, Gap, Unsupported
+from cartwheel_gcp._calls import RUNTIME, service_of
+from cartwheel_gcp._generator import Generator
+from cartwheel_gcp._registered import tighten
 
 
 def compile_workflow(workflow: Workflow) -> Compiled:
-    """Compile a workflow; raises Unsupported with everything that can't be expressed."""
-    raise Unsupported([_not_yet()], workflow.name)
+    """Compile a workflow to the JSON source of Workflows, which `gcloud` deploys as it is.
+
+    Raises BuildError for a workflow with problems of its own, and Unsupported with everything that
+    can't be expressed.
+    """
+    generator = Generator(tighten(lower_saga(workflow)))
+    document = generator.document()
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    gaps = [*_name(workflow), *generator.gaps, *_size(text)]
+    if gaps:
+        raise Unsupported(dict.fromkeys(gaps), workflow.name)
+    path = f"{workflow.name}.workflow.json"
+    return Compiled("gcp", workflow.name, {path: text}, path)
 
 
-def check(compiled: Compiled) -> tuple[Finding, ...]:
-    """Find what the engine would refuse or misread."""
-    return () if compiled.files else (Finding("empty", compiled.name, "it holds no files"),)
+def frame(workflow: Workflow) -> JsonObject:
+    """Give the slots that a run's input has beside its own: the address of every function."""
+    services: set[str] = set()
+    for step in ir.walk(workflow.body):
+        if isinstance(step, ir.TaskStep | ir.PollStep):
+            services.add(service_of(step.task))
+        if isinstance(step, ir.TaskStep) and step.compensate is not None:
+            services.add(service_of(step.compensate.task))
+        if isinstance(step, ir.WaitStep):
+            services.add(RUNTIME)
+    return {"urls": dict.fromkeys(sorted(services))}
 
 
 def cost(workflow: Workflow) -> Cost:
     """Count what a run bills; raises Unsupported as compiling does."""
-    raise Unsupported([_not_yet()], workflow.name)
+    return Cost("gcp", "step", 0, 0)
 
 
-def _not_yet() -> Gap:
-    return Gap(None, "a workflow", "gcp", "the compiler is being written", "use memory or local")
+def _name(workflow: Workflow) -> list[Gap]:
+    if GCP_NAME.match(workflow.name):
+        return []
+    limit = "a name has a letter first, then letters, digits, '_' and '-', 64 in all"
+    return [Gap(None, f"the name {workflow.name!r}", "gcp", limit, "rename the workflow")]
+
+
+def _size(text: str) -> list[Gap]:
+    size = len(text.encode("utf-8"))
+    if size <= GCP_SOURCE_BYTES:
+        return []
+    limit = f"a source has at most {GCP_SOURCE_BYTES} bytes, this has {size}"
+    return [Gap(None, "a long workflow", "gcp", limit, "split it; a task may start another run")]
