@@ -52,8 +52,8 @@ def runtime_file() -> tuple[str, str]:
 def _module(workflow: ir.Workflow, deployed: str, helper: str, code: list[ast.stmt]) -> ast.Module:
     version = " ".join(workflow.version.split())
     about = (
-        f"Workflow {workflow.name}, version {version}, as an orchestrator of Durable Functions.\n\n"
-        f"Definition {workflow.content_hash}.\n"
+        f"Workflow {workflow.name}, version {version}.\n\n"
+        f"An orchestrator of Durable Functions, from the definition\n{workflow.content_hash}.\n"
         "Written by Cartwheel. Runs under way replay this code: don't change it, compile anew.\n"
     )
     start = ast.YieldFrom(value=call(runtime("orchestrate"), name("context"), name(MAIN)))

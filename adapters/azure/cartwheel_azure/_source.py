@@ -61,21 +61,29 @@ def _character(char: str) -> str:
     return char
 
 
-def _body(body: Sequence[ast.stmt], indent: str, *, top: bool = False) -> Iterator[str]:
-    """Yield the lines of statements; functions stand apart by blank lines."""
+def _body(
+    body: Sequence[ast.stmt], indent: str, *, top: bool = False, function: bool = False
+) -> Iterator[str]:
+    """Yield the lines of statements; functions stand apart by blank lines, with their comments."""
     apart = [""] * (2 if top else 1)
-    before: ast.stmt | None = None
-    for statement in body:
-        function = isinstance(statement, ast.FunctionDef)
-        if before is not None:
-            if isinstance(before, ast.FunctionDef) or (
-                function and not isinstance(before, Comment)
-            ):
-                yield from apart
-            elif top and _gap(before, statement):
+    for place, statement in enumerate(body):
+        before = body[place - 1] if place else None
+        if before is None:
+            if isinstance(statement, ast.FunctionDef) and not function:
                 yield ""
+        elif isinstance(before, ast.FunctionDef) or (
+            _is_function(body[place:]) and not isinstance(before, Comment)
+        ):
+            yield from apart
+        elif top and _gap(before, statement):
+            yield ""
         yield from _statement(statement, indent)
-        before = statement
+
+
+def _is_function(body: Sequence[ast.stmt]) -> bool:
+    """Tell whether a function comes first, or after its comment."""
+    first = body[1:2] if isinstance(body[0], Comment) else body[:1]
+    return bool(first) and isinstance(first[0], ast.FunctionDef)
 
 
 def _gap(before: ast.stmt, after: ast.stmt) -> bool:
@@ -87,7 +95,6 @@ def _gap(before: ast.stmt, after: ast.stmt) -> bool:
 
 
 def _statement(statement: ast.stmt, indent: str) -> Iterator[str]:
-    inner = indent + INDENT
     match statement:
         case Comment(text=text):
             # From a file it may hold anything: no line of code may come out of it.
@@ -97,7 +104,12 @@ def _statement(statement: ast.stmt, indent: str) -> Iterator[str]:
         case ast.Expr(value=value):
             yield from _line(indent, "", value)
         case ast.Assign(targets=[target], value=value):
-            yield from _line(indent, f"{flat(target)} = ", value)
+            name = flat(target)
+            if isinstance(target, ast.Tuple) and len(target.elts) > 1:
+                name = name[1:-1]
+            yield from _line(indent, f"{name} = ", value)
+        case ast.AnnAssign(target=target, annotation=annotation, value=ast.expr() as value):
+            yield from _line(indent, f"{flat(target)}: {flat(annotation)} = ", value)
         case ast.Return(value=None):
             yield f"{indent}return"
         case ast.Return(value=ast.expr() as value):
@@ -110,6 +122,18 @@ def _statement(statement: ast.stmt, indent: str) -> Iterator[str]:
             yield f"{indent}pass"
         case ast.Break():
             yield f"{indent}break"
+        case ast.Import(names=[ast.alias(name=name, asname=str(alias))]):
+            yield f"{indent}import {name} as {alias}"
+        case ast.ImportFrom(module=module, names=names):
+            yield f"{indent}from {module} import {', '.join(each.name for each in names)}"
+        case _:
+            yield from _compound(statement, indent)
+
+
+def _compound(statement: ast.stmt, indent: str) -> Iterator[str]:
+    """Yield the lines of a statement with others inside."""
+    inner = indent + INDENT
+    match statement:
         case ast.If():
             yield from _if(statement, indent, "if")
         case ast.For(target=target, iter=items, body=body, orelse=orelse):
@@ -127,11 +151,7 @@ def _statement(statement: ast.stmt, indent: str) -> Iterator[str]:
         case ast.FunctionDef(name=name, args=args, body=body, returns=returns):
             given = ", ".join(f"{arg.arg}: {flat(arg.annotation)}" for arg in args.args)
             yield f"{indent}def {name}({given}) -> {flat(returns)}:"
-            yield from _body(body, inner)
-        case ast.Import(names=[ast.alias(name=name, asname=str(alias))]):
-            yield f"{indent}import {name} as {alias}"
-        case ast.ImportFrom(module=module, names=names):
-            yield f"{indent}from {module} import {', '.join(each.name for each in names)}"
+            yield from _body(body, inner, function=True)
         case _:
             raise TypeError(f"the writer does not know the statement {ast.dump(statement)[:80]}")
 
@@ -198,7 +218,7 @@ def _broken(indent: str, head: str, value: ast.expr, end: str) -> Iterator[str]:
             first = f"{head}{flat(side, _SUM)} {_OPERATORS[type(operator)]} "
             yield from _broken(indent, first, listed, end)
         case ast.BoolOp(op=op, values=values):
-            word, level = ("and ", _NOT) if isinstance(op, ast.And) else ("or ", _AND)
+            word, level = ("and " if isinstance(op, ast.And) else "or "), _NOT
             yield f"{indent}{head}("
             for index, item in enumerate(values):
                 yield from _line(inner, word if index else "", item, level)
@@ -239,7 +259,7 @@ def _flat(value: ast.expr | None) -> tuple[str, int]:
         case ast.BoolOp(op=ast.And(), values=values):
             return " and ".join(flat(item, _NOT) for item in values), _AND
         case ast.BoolOp(op=ast.Or(), values=values):
-            return " or ".join(flat(item, _AND) for item in values), _OR
+            return " or ".join(flat(item, _NOT) for item in values), _OR
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             return f"not {flat(operand, _NOT)}", _NOT
         case ast.UnaryOp(op=ast.USub(), operand=operand):

@@ -91,6 +91,7 @@ class _Line:
         self._writer = writer
         self._at = at
         self._around = around
+        self._declared: set[str] = set()
         self._expressions = Expressions(writer.variable, at)
 
     def body(self, steps: tuple[ir.Step, ...]) -> Statements:
@@ -151,7 +152,13 @@ class _Line:
         return self._expressions.of(expr)
 
     def _assign(self, variable: str, value: ast.expr) -> ast.stmt:
-        return ast.Assign(targets=[store(self._writer.variable(variable))], value=value, lineno=0)
+        """Set a name; what is built here is declared as JSON first, for the type checker."""
+        target = store(self._writer.variable(variable))
+        if variable in self._declared or isinstance(value, ast.YieldFrom | ast.Attribute):
+            self._declared.add(variable)
+            return ast.Assign(targets=[target], value=value, lineno=0)
+        self._declared.add(variable)
+        return ast.AnnAssign(target=target, annotation=runtime("Json"), value=value, simple=1)
 
     def _yielded(self, value: ast.expr, result: str | None) -> ast.stmt:
         waiting = ast.YieldFrom(value=value)
@@ -181,8 +188,9 @@ class _Line:
         return self._run("wait", *given, timeout=_optional(step.timeout))
 
     def _when(self, step: ir.WhenStep) -> ast.stmt:
+        then = self._block(step.then)
         orelse = self._block(step.otherwise) if step.otherwise else []
-        return ast.If(test=self._of(step.condition), body=self._block(step.then), orelse=orelse)
+        return ast.If(test=self._of(step.condition), body=then, orelse=orelse)
 
     def _branch(self, at: str | None, body: tuple[ir.Step, ...], value: Expr) -> Statements:
         inside = _Line(self._writer, at, self._around)
@@ -206,6 +214,7 @@ class _Line:
         targets: list[ast.expr] = [
             store("_" if result is None else self._writer.variable(result)) for result in results
         ]
+        self._declared.update(filter(None, results))
         target = ast.Tuple(elts=targets, ctx=ast.Store())
         return [*statements, ast.Assign(targets=[target], value=value, lineno=0)]
 

@@ -12,8 +12,9 @@ threads that stand still until they are told to go on; activities are answered b
     {"raise": event, "id": str, "data": str}         raises an event
     {"forget": id}                                   drops an orchestration that has ended
 
-Each request but the first holds the time, `now`. Each answer holds what came of it: `calls` (new activities: number, name, input), `next` (when the
-next timer is due, or null), `turns`, and `ended` (by id: output, or error).
+Each request but the first holds the time, `now`. Each answer holds what came of it: `calls` (new
+activities: number, name, input), `next` (when the next timer is due, or null), `turns`, and `ended`
+(by id: output, or error).
 """
 
 from __future__ import annotations
