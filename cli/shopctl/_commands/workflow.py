@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shopctl._commands._options import AppOption, JsonOption
+from shopctl._commands.compiling import compile_, cost
 
 if TYPE_CHECKING:
     from cartwheel.app import App, DeclaredWorkflow
@@ -28,12 +29,16 @@ class Format(StrEnum):
 
 def group() -> typer.Typer:
     """Put the group together."""
-    found = typer.Typer(help="List, show, draw, check and run workflows.", rich_markup_mode=None)
+    found = typer.Typer(
+        help="List, show, draw, check, run and compile workflows.", rich_markup_mode=None
+    )
     found.command("list")(list_)
     found.command("show")(show)
     found.command("graph")(graph)
     found.command("lint")(lint)
     found.command("run")(run)
+    found.command("compile")(compile_)
+    found.command("cost")(cost)
     found.command("ir")(ir)
     found.command("schema")(schema)
     return found
@@ -117,7 +122,7 @@ def lint(
     app: AppOption = None,
     json: JsonOption = False,
 ) -> int:
-    """Check workflows against good practice and the targets' limits; fails on an error."""
+    """Check workflows against good practice and targets' limits; fails on an error."""
     from shopctl._apps import load_app
     from shopctl._output import emit, say, table
     from shopctl._workflows import findings
