@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cartwheel.host import HostOptions
 from cartwheel.log import discard
-from cartwheel.runs import Engine
+from cartwheel.runs import DurableRuntime
 from cartwheel_local import LocalHost
 from cartwheel_memory import MemoryHost
 from tests.benchmarks._five import STEPS, app
@@ -43,20 +43,20 @@ def in_memory() -> Figure:
 
 
 @contextmanager
-def local_host() -> Iterator[tuple[LocalHost, Engine]]:
+def local_host() -> Iterator[tuple[LocalHost, DurableRuntime]]:
     """Open the application on SQLite in a folder of its own."""
     with (
         tempfile.TemporaryDirectory(dir=Path.cwd()) as folder,
         LocalHost(app, HostOptions(data=Path(folder), log=discard)) as host,
     ):
-        engine = host.ports.workflows
-        assert isinstance(engine, Engine)
-        yield host, engine
+        runtime = host.ports.workflows
+        assert isinstance(runtime, DurableRuntime)
+        yield host, runtime
 
 
 def one_in_flight() -> Figure:
     """Compare one run at a time with the commits that it has to wait for."""
-    with local_host() as (host, engine), tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+    with local_host() as (host, runtime), tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
         bare = sqlite3.connect(Path(folder) / "bare.db", isolation_level=None)
         bare.execute("PRAGMA journal_mode = WAL")
         bare.execute("PRAGMA synchronous = FULL")
@@ -71,8 +71,8 @@ def one_in_flight() -> Figure:
         def run_some() -> None:
             for _ in range(50):
                 run_id = f"r{next(_ids)}"
-                engine.start("five", run_id, {"n": 1})
-                _await(engine, run_id)
+                runtime.start("five", run_id, {"n": 1})
+                _await(host, run_id)
 
         before = host.database.writer.commits
         run_some()
@@ -88,8 +88,8 @@ def one_in_flight() -> Figure:
     )
 
 
-def _await(engine: Engine, run_id: str) -> None:
-    active = engine.active(run_id)
+def _await(host: LocalHost, run_id: str) -> None:
+    active = host.engine.active(run_id)
     if active is not None:
         active.wait()
 
@@ -97,14 +97,14 @@ def _await(engine: Engine, run_id: str) -> None:
 def many_in_flight() -> list[Figure]:
     """Count runs a second with 64 in flight, and DBOS's on SQLite in a process of its own."""
     count = 6400
-    with local_host() as (host, engine):
+    with local_host() as (host, runtime):
 
         def client(batches: int, size: int) -> None:
             for _ in range(batches):
                 ids = [f"r{next(_ids)}" for _ in range(size)]
-                engine.start_many("five", {run_id: {"n": 1} for run_id in ids})
+                runtime.start_many("five", {run_id: {"n": 1} for run_id in ids})
                 for run_id in ids:
-                    _await(engine, run_id)
+                    _await(host, run_id)
 
         def wave() -> None:
             work = (count // IN_FLIGHT, IN_FLIGHT // 2)

@@ -14,7 +14,14 @@ from cartwheel.dispatch import Dispatcher, TaskReply
 from cartwheel.host import HostOptions
 from cartwheel.log import Log
 from cartwheel.ports import Clock, ConfigurationError, Ports, Unavailable, hooked
-from cartwheel.runs import Engine, InlineDriver, Journal, WorkerDriver
+from cartwheel.runs import (
+    Definitions,
+    DurableRuntime,
+    Engine,
+    InlineDriver,
+    Journal,
+    WorkerDriver,
+)
 from cartwheel.testgateway import TestGateway
 from cartwheel.workflow import Call
 from cartwheel_local import _journal, _schema
@@ -104,13 +111,14 @@ class LocalHost:
         self._journal = _journal.SqliteJournal(main)
         random = SystemRandomness()
         journal = hooked("journal", self._journal, Journal, options.hook)  # type: ignore[type-abstract]  # a protocol names the methods
-        self._engine = Engine(self._app.workflows, self._run_task, journal, self._clock, random)
+        definitions = Definitions(self._app.workflows, journal)
+        self.engine = Engine(definitions, self._run_task, journal, self._clock, random)
         ports = Ports(
             store=SqliteStore(main, self._app.collections),
             events=messaging,
             queue=messaging,
             dead_letters=messaging,
-            workflows=self._engine,
+            workflows=DurableRuntime(definitions, self.engine, journal, self._clock),
             mailer=SqliteMailer(main, self._clock),
             sms=SqliteSms(main, self._clock),
             payments=self.gateway,
@@ -129,12 +137,12 @@ class LocalHost:
         ticks = SqliteTicks(self.database)
         schedules = Schedules(self._dispatcher, ticks, self._clock.now())
         if not options.background:
-            self._sources = (self._messaging, InlineDriver(self._engine), schedules)
-            self._engine.recover()
+            self._sources = (self._messaging, InlineDriver(self.engine), schedules)
+            self.engine.recover()
             return
-        self._workers = WorkerDriver(self._engine, self._clock, on_failure=self._runs_failed)
+        self._workers = WorkerDriver(self.engine, self._clock, on_failure=self._runs_failed)
         try:
-            self._engine.recover()
+            self.engine.recover()
         except BaseException:
             self._workers.close()
             raise
@@ -202,9 +210,9 @@ class LocalHost:
 
     def _quiet_round(self, until: float, deadline: float) -> bool:
         changes = self.database.writer.commits
-        timer = self._engine.next_timer()
+        timer = self.engine.next_timer()
         if (
-            self._engine.pending
+            self.engine.pending
             or (timer is not None and timer <= max(until, self._clock.now()))
             or self._calling()
         ):
@@ -216,7 +224,7 @@ class LocalHost:
     def _calling(self) -> bool:
         """Tell whether a task of an open run is due or under way."""
         for row in self._journal.open_runs():
-            run = self._engine.active(row.run_id)
+            run = self.engine.active(row.run_id)
             if run is not None and any(
                 isinstance(effect, Call) for effect in list(run.execution.pending.values())
             ):

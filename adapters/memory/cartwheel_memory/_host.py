@@ -12,7 +12,7 @@ from cartwheel.dispatch import Dispatcher, TaskReply
 from cartwheel.host import HostOptions
 from cartwheel.log import Log
 from cartwheel.ports import Ports, hooked
-from cartwheel.runs import Engine, InlineDriver, Journal
+from cartwheel.runs import Definitions, DurableRuntime, Engine, InlineDriver, Journal
 from cartwheel.testgateway import TestGateway
 from cartwheel_memory._disk import MemoryDisk
 from cartwheel_memory._journal import MemoryJournal
@@ -48,14 +48,16 @@ class MemoryHost:
         log = Log(self.disk.clock, options.log)
         messaging = MemoryMessaging(self.disk, lambda: self.dispatcher)
         journal = hooked("journal", MemoryJournal(self.disk), Journal, options.hook)  # type: ignore[type-abstract]  # a protocol names the methods
-        engine = Engine(app.workflows, self._run_task, journal, self.disk.clock, self.disk.random)
-        timers = InlineDriver(engine)
+        definitions = Definitions(app.workflows, journal)
+        clock = self.disk.clock
+        self.engine = Engine(definitions, self._run_task, journal, clock, self.disk.random)
+        timers = InlineDriver(self.engine)
         ports = Ports(
             store=MemoryStore(self.disk, app.collections),
             events=messaging,
             queue=messaging,
             dead_letters=messaging,
-            workflows=engine,
+            workflows=DurableRuntime(definitions, self.engine, journal, clock),
             mailer=MemoryMailer(self.disk),
             sms=MemorySms(self.disk),
             payments=self.gateway,
@@ -70,7 +72,7 @@ class MemoryHost:
         self._dispatcher = Dispatcher(app, self._ports, log)
         schedules = Schedules(self._dispatcher, MemoryTicks(self.disk), self.clock.now())
         self._sources: tuple[Source, ...] = (messaging, timers, schedules)
-        engine.recover()
+        self.engine.recover()
 
     def _run_task(self, name: str, key: str, run_id: str, input: bytes) -> TaskReply:
         return self._dispatcher.task(name, key, run_id, input)

@@ -1,10 +1,12 @@
 """Durable workflow runs over a journal, for adapters whose platform has no workflow engine.
 
-An adapter brings a `Journal`; `Engine` is the `WorkflowRuntime` over it, driven inline
-(`InlineDriver`: deterministic, in the caller's thread) or by threads (`WorkerDriver`).
+An adapter brings a `Journal`; `DurableRuntime` is the `WorkflowRuntime` over it, and `Engine` does
+the work, driven inline (`InlineDriver`: deterministic, in the caller's thread) or by threads
+(`WorkerDriver`).
 """
 
 from cartwheel.runs._active import ActiveRun
+from cartwheel.runs._definitions import Definitions
 from cartwheel.runs._engine import Driver, Engine
 from cartwheel.runs._inline import InlineDriver
 from cartwheel.runs._invocation import (
@@ -30,6 +32,7 @@ from cartwheel.runs._journal import (
     first_row,
 )
 from cartwheel.runs._letterbox import RUNS, Letterbox, Wakeup
+from cartwheel.runs._runtime import DurableRuntime
 from cartwheel.runs._workers import WorkerDriver
 
 __all__ = [
@@ -38,7 +41,9 @@ __all__ = [
     "RUNS",
     "WAIT",
     "ActiveRun",
+    "Definitions",
     "Driver",
+    "DurableRuntime",
     "Ended",
     "Engine",
     "InlineDriver",

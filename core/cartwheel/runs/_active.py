@@ -79,14 +79,6 @@ class ActiveRun:
             self.waiter.set()
 
 
-class Timer(NamedTuple):
-    due: float
-    order: int
-    run: ActiveRun
-    effect: str
-    outcome: Outcome
-
-
 class Step(NamedTuple):
     """Is what waits for the journal: a record, and what may happen once it is kept."""
 

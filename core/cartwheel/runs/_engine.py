@@ -12,27 +12,18 @@ The engine starts no thread and never waits: a driver calls `take`, `perform`, `
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
 
 from pydantic_core import from_json, to_json
 
-from cartwheel.app import DeclaredWorkflow
 from cartwheel.dispatch import TaskReply
 from cartwheel.ports import (
     Clock,
-    HistoryEntry,
-    Json,
-    JsonObject,
     Randomness,
-    Run,
     RunConflict,
-    RunNotFound,
-    RunPage,
     RunStatus,
     Unavailable,
 )
@@ -41,7 +32,6 @@ from cartwheel.runs._active import (
     TIMEOUT,
     ActiveRun,
     Step,
-    Timer,
     columns_of,
     describe,
     outcome_of,
@@ -49,7 +39,6 @@ from cartwheel.runs._active import (
     reply_of,
     result_json,
     timed_out,
-    undone_after,
 )
 from cartwheel.runs._definitions import Definitions
 from cartwheel.runs._inline import InlineDriver
@@ -62,10 +51,8 @@ from cartwheel.runs._journal import (
     Settled,
     Signalled,
     Started,
-    cancel_id,
-    first_row,
 )
-from cartwheel.runs._views import history_of, run_of
+from cartwheel.runs._timers import Timers
 from cartwheel.workflow import (
     Call,
     Err,
@@ -79,10 +66,6 @@ from cartwheel.workflow import (
     Sleep,
     Wait,
 )
-from cartwheel.workflow._values import mismatch
-
-LONGEST_CURSOR = 18
-"""Digits of the place of a run in its listing; no journal counts beyond 2^63."""
 
 TaskRunner = Callable[[str, str, str, bytes], TaskReply]
 """Runs a task: its name, the idempotency key, the run's id and the input as JSON."""
@@ -104,18 +87,26 @@ class Driver(Protocol):
         ...
 
 
+class Glance(NamedTuple):
+    """Is what an open run is about."""
+
+    generation: int
+    cancel_requested: bool
+    waiting_for: tuple[str, ...]
+
+
 class Engine:
-    """Is a WorkflowRuntime over a journal; every method may be called from any thread."""
+    """Drives open runs over a journal; every method may be called from any thread."""
 
     def __init__(
         self,
-        workflows: Mapping[str, DeclaredWorkflow],
+        definitions: Definitions,
         run_task: TaskRunner,
         journal: Journal,
         clock: Clock,
         random: Randomness,
     ) -> None:
-        self._definitions = Definitions(workflows, journal)
+        self._definitions = definitions
         self._run_task = run_task
         self._journal = journal
         self._clock = clock
@@ -126,45 +117,31 @@ class Engine:
         self._runs: dict[str, ActiveRun] = {}
         self._starting: dict[str, Started] = {}
         self._steps: list[Step] = []
-        self._timers: list[Timer] = []
-        self._order = itertools.count()
+        self._timers = Timers()
         self._broken: BaseException | None = None
         self._epoch = 0
         """Counts how often the engine was mended."""
         self._signal_mark = 0
         self.driver: Driver = InlineDriver(self)
 
-    # What the port promises.
+    # What the runtime asks for.
 
-    def start(self, workflow: str, run_id: str, input: JsonObject) -> Run:
-        """Start a run; see WorkflowRuntime."""
-        (run,) = self.start_many(workflow, {run_id: input})
-        return run
+    def admit(self, wanted: Sequence[Started], program: Program) -> Sequence[Started]:
+        """Begin runs in one commit, unless their ids are taken; gives what each was started with.
 
-    def start_many(self, workflow: str, inputs: Mapping[str, JsonObject]) -> Sequence[Run]:
-        """Start several runs in one commit: their inputs by run id; otherwise as `start`.
-
-        When one is refused, those before it have begun.
+        Raises RunConflict for an id that was started otherwise; runs before it have begun then.
         """
-        definition = self._definitions.current(workflow)
         self.mend()
-        content = self._definitions.hash_of(definition)
         epoch = self._epoch
         begun: list[Started] = []
         try:
-            for run_id, value in inputs.items():
-                problem = mismatch(value, definition.ir.input)
-                if problem:
-                    raise ValueError(f"workflow '{workflow}': {problem}")
-                started = Started(
-                    run_id, workflow, definition.version, content, to_json(value), self._clock.now()
-                )
-                begun.append(self._admit(started, definition.program))
+            for started in wanted:
+                begun.append(self._admit(started, program))
         finally:
             self.flush(epoch)
             for started in begun:
                 self._pump(started.run_id)
-        return [self._begun(started) for started in begun]
+        return begun
 
     def _admit(self, wanted: Started, program: Program) -> Started:
         """Begin a run unless its id is taken; gives what the id was started with."""
@@ -192,86 +169,48 @@ class Engine:
             raise RunConflict(run_id, "was started with another input")
         return known
 
-    def _begun(self, started: Started) -> Run:
-        with self._lock:
-            active = self._runs.get(started.run_id)
-            if active is not None and active.generation == 1:
-                return self._open_run(first_row(0, started), active)
-        return self.status(started.run_id)
-
-    def signal(self, run_id: str, name: str, payload: Json, *, signal_id: str) -> bool:
-        """Deliver a signal; see WorkflowRuntime."""
-        row = self._row(run_id)
-        expected = self._definitions.signals(row.definition, row.workflow)
-        if name not in expected:
-            listed = ", ".join(sorted(expected)) or "none"
-            raise ValueError(
-                f"workflow '{row.workflow}' waits for no signal '{name}'; it waits for: {listed}"
-            )
-        problem = mismatch(payload, expected[name], "payload")
-        if problem:
-            raise ValueError(f"signal '{name}': {problem}")
-        return self._keep_signal(run_id, name, to_json(payload), signal_id)
-
-    def cancel(self, run_id: str, reason: str = "") -> None:
-        """Ask a run to end; see WorkflowRuntime."""
-        row = self._row(run_id)
-        self._keep_signal(run_id, CANCEL, to_json(reason), cancel_id(row.generation))
-
-    def status(self, run_id: str) -> Run:
-        """Give a run; see WorkflowRuntime."""
-        row = self._row(run_id)
-        with self._lock:
-            active = self._runs.get(run_id)
-            if active is None or row.status != RunStatus.RUNNING:
-                return run_of(row)
-            return self._open_run(row, active)
-
-    def history(self, run_id: str) -> Sequence[HistoryEntry]:
-        """Give a run's history; see WorkflowRuntime."""
-        self._row(run_id)
-        return history_of(self._journal.settled(run_id), self._journal.signals(run_id))
-
-    def list(
-        self,
-        *,
-        status: RunStatus | None = None,
-        workflow: str | None = None,
-        cursor: str | None = None,
-        limit: int = 50,
-    ) -> RunPage:
-        """List runs; see WorkflowRuntime."""
-        if cursor is not None and not (cursor.isdecimal() and len(cursor) <= LONGEST_CURSOR):
-            raise ValueError(f"'{cursor}' is no cursor of this listing")
-        before = None if cursor is None else int(cursor)
-        rows = self._journal.runs(status, workflow, before, limit + 1)
-        following = str(rows[limit - 1].order) if len(rows) > limit else None
-        return RunPage(tuple(run_of(row) for row in rows[:limit]), following)
-
-    def redrive(self, run_id: str) -> Run:
-        """Execute an ended run once more; see WorkflowRuntime."""
-        row = self._row(run_id)
-        if row.status in {RunStatus.RUNNING, RunStatus.SUCCEEDED}:
-            raise RunConflict(run_id, f"has {row.status}: only failed and cancelled runs go on")
-        undone = undone_after(self._journal.settled(run_id), row.generation)
-        if undone is not None:
-            raise RunConflict(run_id, f"undid its steps after '{undone}' failed: it can't go on")
+    def keep_signal(self, run_id: str, name: str, payload: bytes, signal_id: str) -> bool:
+        """Keep a signal and hand it to whatever waits for it; false when it is of no use."""
         self.mend()
         epoch = self._epoch
         with self._lock:
-            if run_id in self._runs:
-                raise RunConflict(run_id, "is being redriven already")
+            run = self._runs.get(run_id)
+            if run is None or signal_id in run.seen or run.execution.result is not None:
+                return False
+            run.seen.add(signal_id)
+            now = self._clock.now()
+            signal = Signalled(run_id, signal_id, name, payload, now, run.seq)
+            self._steps.append(Step(signal, run, (), ended=False))
+            self._post(run, signal)
+        self.flush(epoch)
+        self._pump(run_id)
+        return True
+
+    def redrive(self, row: RunRow) -> None:
+        """Begin an ended run's next generation; raises RunConflict when that has begun."""
+        self.mend()
+        epoch = self._epoch
+        with self._lock:
+            if row.run_id in self._runs:
+                raise RunConflict(row.run_id, "is being redriven already")
             now = self._clock.now()
             generation = row.generation + 1
             active = self._revive(row._replace(generation=generation, generation_at=now))
             effects = active.execution.start(now)
-            self._steps.append(
-                Step(Redriven(run_id, generation, now), active, effects, ended=False)
-            )
-            self._runs[run_id] = active
+            redriven = Redriven(row.run_id, generation, now)
+            self._steps.append(Step(redriven, active, effects, ended=False))
+            self._runs[row.run_id] = active
         self.flush(epoch)
-        self._pump(run_id)
-        return self.status(run_id)
+        self._pump(row.run_id)
+
+    def look(self, run_id: str) -> Glance | None:
+        """Tell where an open run stands now; None when it is not open."""
+        with self._lock:
+            active = self._runs.get(run_id)
+            if active is None:
+                return None
+            waiting = tuple(describe(effect) for effect in active.execution.pending.values())
+            return Glance(active.generation, active.cancelled, waiting)
 
     # What drivers call.
 
@@ -373,23 +312,15 @@ class Engine:
         """Answer the effects whose time has come; gives the runs that may go on."""
         fired: list[ActiveRun] = []
         with self._lock:
-            while self._timers and self._timers[0].due <= now:
-                timer = heapq.heappop(self._timers)
-                effect = timer.run.execution.pending.get(timer.effect)
-                if effect is not None:
-                    self._answer(timer.run, effect, reply_of(timer.outcome), timer.due)
-                    fired.append(timer.run)
+            for timer, effect in self._timers.due(now):
+                self._answer(timer.run, effect, reply_of(timer.outcome), timer.at)
+                fired.append(timer.run)
         return fired
 
     def next_timer(self) -> float | None:
         """Give when the next timer is due, in epoch seconds."""
         with self._lock:
-            while self._timers:
-                timer = self._timers[0]
-                if timer.effect in timer.run.execution.pending:
-                    return timer.due
-                heapq.heappop(self._timers)
-            return None
+            return self._timers.next()
 
     def take_foreign_signals(self) -> None:
         """Deliver the signals that another process has written into the journal."""
@@ -482,7 +413,7 @@ class Engine:
             self._set_timer(wait.until, run, wait.id, Err(error))
 
     def _set_timer(self, due: float, run: ActiveRun, effect: str, outcome: Outcome) -> None:
-        heapq.heappush(self._timers, Timer(due, next(self._order), run, effect, outcome))
+        self._timers.set(due, run, effect, outcome)
         self.driver.timer(due)
 
     def expire_call(self, run: ActiveRun, call: Call) -> None:
@@ -534,22 +465,6 @@ class Engine:
         reply = TaskReply(ok=True, json=signal.payload)
         self._answer(run, wait, reply, self._clock.now(), signal.signal_id)
 
-    def _keep_signal(self, run_id: str, name: str, payload: bytes, signal_id: str) -> bool:
-        self.mend()
-        epoch = self._epoch
-        with self._lock:
-            run = self._runs.get(run_id)
-            if run is None or signal_id in run.seen or run.execution.result is not None:
-                return False
-            run.seen.add(signal_id)
-            now = self._clock.now()
-            signal = Signalled(run_id, signal_id, name, payload, now, run.seq)
-            self._steps.append(Step(signal, run, (), ended=False))
-            self._post(run, signal)
-        self.flush(epoch)
-        self._pump(run_id)
-        return True
-
     def _post(self, run: ActiveRun, signal: Signalled) -> None:
         """Hand a kept (or about to be kept) signal to a wait, or lay it into the run's mailbox."""
         waits = [effect for effect in run.execution.pending.values() if type(effect) is Wait]
@@ -568,13 +483,3 @@ class Engine:
         run = self.active(run_id)
         if run is not None:
             self.driver.drive(run)
-
-    def _open_run(self, row: RunRow, active: ActiveRun) -> Run:
-        waiting = tuple(describe(effect) for effect in active.execution.pending.values())
-        return run_of(row, cancel_requested=active.cancelled, waiting_for=waiting)
-
-    def _row(self, run_id: str) -> RunRow:
-        row = self._journal.run(run_id)
-        if row is None:
-            raise RunNotFound(run_id)
-        return row

@@ -22,8 +22,9 @@ from cartwheel.ports import (
     RunStatus,
     Unavailable,
     UnknownWorkflow,
+    WorkflowRuntime,
 )
-from cartwheel.runs import Engine, WorkerDriver
+from cartwheel.runs import WorkerDriver
 from cartwheel.workflow import (
     RetryPolicy,
     attempt,
@@ -394,11 +395,10 @@ def test_a_run_survives_a_crash_at_every_call(name: str) -> None:
 
 def threaded(
     app: App, disk: MemoryDisk, failures: list[BaseException]
-) -> tuple[Engine, WorkerDriver]:
+) -> tuple[WorkflowRuntime, WorkerDriver]:
     host = MemoryHost(app, QUIET, disk=disk)
-    engine = host.ports.workflows
-    assert isinstance(engine, Engine)
-    return engine, WorkerDriver(engine, RealClock(), on_failure=failures.append, workers=4)
+    runtime = host.ports.workflows
+    return runtime, WorkerDriver(host.engine, RealClock(), on_failure=failures.append, workers=4)
 
 
 class RealClock:
@@ -468,9 +468,8 @@ def test_threads_go_on_after_the_journal_failed_for_a_while(app: App) -> None:
     failures: list[BaseException] = []
     hook = BrokenJournal(5, after=False)
     host = MemoryHost(app, HostOptions(hook=hook, log=discard), disk=MemoryDisk())
-    engine = host.ports.workflows.start.__wrapped__.__self__  # type: ignore[attr-defined]  # behind the hook
-    assert isinstance(engine, Engine)
-    driver = WorkerDriver(engine, RealClock(), on_failure=failures.append, workers=2)
+    engine = host.ports.workflows
+    driver = WorkerDriver(host.engine, RealClock(), on_failure=failures.append, workers=2)
     for number in range(6):
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
