@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from cartwheel.ports import JsonObject
 from cartwheel.workflow import _ir as ir
 from cartwheel.workflow._ir import Workflow
@@ -13,6 +11,7 @@ from cartwheel.workflow._targets import Compiled, Cost, Gap, Unsupported
 from cartwheel_gcp._calls import RUNTIME, service_of
 from cartwheel_gcp._generator import Generator
 from cartwheel_gcp._registered import tighten
+from cartwheel_gcp._writer import write, write_short
 
 
 def compile_workflow(workflow: Workflow) -> Compiled:
@@ -23,7 +22,9 @@ def compile_workflow(workflow: Workflow) -> Compiled:
     """
     generator = Generator(tighten(lower_saga(workflow)))
     document = generator.document()
-    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    text = write(document)
+    if _bytes(text) > GCP_SOURCE_BYTES:
+        text = write_short(document)
     gaps = [*_name(workflow), *generator.gaps, *_size(text)]
     if gaps:
         raise Unsupported(dict.fromkeys(gaps), workflow.name)
@@ -57,8 +58,12 @@ def _name(workflow: Workflow) -> list[Gap]:
 
 
 def _size(text: str) -> list[Gap]:
-    size = len(text.encode("utf-8"))
+    size = _bytes(text)
     if size <= GCP_SOURCE_BYTES:
         return []
     limit = f"a source has at most {GCP_SOURCE_BYTES} bytes, this has {size}"
     return [Gap(None, "a long workflow", "gcp", limit, "split it; a task may start another run")]
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8"))

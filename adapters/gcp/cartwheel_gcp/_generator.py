@@ -67,7 +67,7 @@ class Generator:
         else:
             main.steps.extend(inside.steps)
         routines = self.retries.routines()
-        if shape.can_raise(workflow.body) or routines:
+        if routines or _calls(ERROR_OF, main.steps):
             routines[ERROR_OF] = language_error()
         return {"main": {"params": [RUN], "steps": main.steps}, **routines}
 
@@ -356,6 +356,13 @@ class Generator:
         if seconds is not None and seconds > GCP_CALL_SECONDS:
             what = f"a call takes at most {GCP_CALL_SECONDS} s, this {seconds}"
             self.gap("a long timeout", what, "start the work in a task and poll for its end")
+
+
+def _calls(routine: str, value: Json) -> bool:
+    """Tell whether some step in a part of the document calls a routine."""
+    if isinstance(value, dict):
+        return value.get("call") == routine or any(_calls(routine, v) for v in value.values())
+    return isinstance(value, list) and any(_calls(routine, each) for each in value)
 
 
 def _path(writers: list[ir.Step]) -> str:
