@@ -101,11 +101,11 @@ class Expressions:
             case OrExpr(operands=operands):
                 return self._logic(ast.Or(), operands, empty=False)
             case NotExpr(operand=IsNullExpr(operand=operand)):
-                return self._compare(ast.IsNot(), self.of(operand), constant(None))
+                return self._is_null(operand, no=True)
             case NotExpr(operand=operand):
                 return ast.UnaryOp(op=ast.Not(), operand=self.of(operand))
             case IsNullExpr(operand=operand):
-                return self._compare(ast.Is(), self.of(operand), constant(None))
+                return self._is_null(operand)
             case LengthExpr(operand=operand):
                 return call(name("len"), self.of(operand))
             case FormatExpr(parts=parts):
@@ -137,6 +137,16 @@ class Expressions:
 
     def _compare(self, operator: ast.cmpop, left: ast.expr, right: ast.expr) -> ast.expr:
         return ast.Compare(left=left, ops=[operator], comparators=[right])
+
+    def _is_null(self, operand: Expr, *, no: bool = False) -> ast.expr:
+        """Compare with None; of what is no reference the answer is known, and Python warns."""
+        if isinstance(operand, KnownExpr):
+            return self._is_null(operand.operand, no=no)
+        if not isinstance(operand, RefExpr):
+            null = isinstance(operand, LiteralExpr) and operand.value is None
+            return constant(null is not no)
+        operator = ast.IsNot() if no else ast.Is()
+        return self._compare(operator, self.of(operand), constant(None))
 
     def _logic(self, op: ast.boolop, operands: tuple[Expr, ...], *, empty: bool) -> ast.expr:
         match operands:
