@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from cartwheel.ports import Clock, Json
 from cartwheel.runs import envelope, problem
@@ -27,6 +27,8 @@ class Engine(ABC):
     target: ClassVar[str]
     real_time: ClassVar[bool] = True
     skips_time: ClassVar[bool] = False
+    slack: ClassVar[float] = 20.0
+    """Seconds by which the engine may be late before that is a fault."""
 
     @abstractmethod
     def start(self) -> None:
@@ -60,6 +62,22 @@ class Engine(ABC):
         for _ in range(1 + program.redrives):
             self.execute(world)
         return world.played()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Is a program that an engine can't run as the language says: a strict expected failure.
+
+    `kind` says whose fault that is: the engine's bug (`probe` names the test that shows it in the
+    engine alone), a feature that its provider documents and the engine lacks, or something that the
+    target can't do. `tests/engines/<target>/known.py` lists them as `KNOWN`.
+    """
+
+    engine: str
+    program: str
+    kind: Literal["engine bug", "documented only", "not possible"]
+    reason: str
+    probe: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,9 @@ from cartwheel_memory._store import MemoryStore
 Wake = Callable[[str, Outcome], bool]
 """Wakes a wait of the engine's by its token; false when nobody waits there any more."""
 
+RunTask = Callable[[str, str, str, bytes], TaskReply]
+"""Runs a task by its name, the key, the run's id and the input as JSON."""
+
 _numbers = itertools.count(1)
 
 
@@ -68,15 +71,22 @@ class Served:
 class World:
     """Is one run of a program as its surroundings see it; safe to use from several threads.
 
-    The driver sets `wake` before it begins. `second` is how long a second of the script takes.
+    The driver sets `wake` before it begins. `second` is how long a second of the script takes. With
+    `run_task` real tasks answer instead of the script.
     """
 
     def __init__(
-        self, program: Program, *, clock: Clock | None = None, second: float = 1.0
+        self,
+        program: Program,
+        *,
+        clock: Clock | None = None,
+        second: float = 1.0,
+        run_id: str | None = None,
+        run_task: RunTask | None = None,
     ) -> None:
         self.program = program
         self.workflow: Workflow = program.definition.ir
-        self.run_id = f"{program.name}--{next(_numbers)}"
+        self.run_id = run_id or f"{program.name}--{next(_numbers)}"
         self.input: JsonObject = json.loads(json.dumps(program.input))
         self.clock: Clock = clock or WallClock()
         self.second = second
@@ -86,7 +96,7 @@ class World:
         self.seconds = 0.0
         self.wake: Wake = _nobody
         store = MemoryStore(MemoryDisk(), {RUNS.name: RUNS})
-        self.invocations = Invocations(self._run_task, store, self.clock, _Waker(self))
+        self.invocations = Invocations(run_task or self._run_task, store, self.clock, _Waker(self))
         self._lock = threading.RLock()
         self._calls: list[Called] = []
         self._happened: list[str] = []

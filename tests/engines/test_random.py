@@ -1,0 +1,55 @@
+"""Random programs are on every engine what the language promises of them.
+
+CARTWHEEL_RANDOM_PROGRAMS sets how many are played on each; `make soak` plays 5,000.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from cartwheel.ports import ConfigurationError
+from cartwheel.testing.corpus import Program
+from cartwheel.testing.randomly import hold, programs
+from cartwheel.workflow import Unsupported
+from tests.engines._driver import Engine
+from tests.engines._registry import ENGINES, compile_for
+
+COUNT = int(os.environ.get("CARTWHEEL_RANDOM_PROGRAMS", "300"))
+"""Programs that an engine plays; those that its target refuses come on top."""
+
+
+@pytest.mark.timeout(60 + 2 * COUNT)
+@pytest.mark.parametrize("any_engine", ENGINES, indirect=True)
+def test_a_random_program_is_as_promised(any_engine: Engine) -> None:
+    counts: Counter[str] = Counter()
+
+    @settings(
+        max_examples=COUNT,
+        derandomize=COUNT <= 300,
+        database=None,
+        deadline=None,
+        print_blob=False,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(programs(timers=not any_engine.real_time))
+    def play(program: Program) -> None:
+        try:
+            compiled = compile_for(any_engine.target, program.definition.ir)
+        except Unsupported as refused:
+            counts.update({f"refused: {gap.feature}" for gap in refused.gaps})
+            return
+        hold(program, any_engine.play, artefact=compiled.files)
+        counts.update(["played", program.expected.status])
+
+    play()
+    print(f"{any_engine.name}: {dict(counts)}")
+    assert counts["played"] >= COUNT // 2
+    assert counts["failed"] >= COUNT // 10
+
+
+def test_what_a_target_refuses_is_a_configuration_error() -> None:
+    assert issubclass(Unsupported, ConfigurationError)
