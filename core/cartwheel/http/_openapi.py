@@ -21,6 +21,7 @@ from cartwheel.http._problems import (
     NotFound,
     PayloadTooLarge,
     PreconditionFailed,
+    PreconditionRequired,
     RequestInProgress,
     Unauthenticated,
     UnsupportedMediaType,
@@ -145,7 +146,7 @@ def _operation(
         operation["parameters"] = parameters
     if route.body is not None:
         operation["requestBody"] = {
-            "required": True,
+            "required": route.body_required,
             "content": {
                 "application/json": {"schema": {"$ref": schemas[route.body, "validation"]}}
             },
@@ -162,7 +163,12 @@ def _parameters(
             "name": name,
             "in": "path",
             "required": True,
-            "schema": {"type": "string", "minLength": 1, "maxLength": MAX_SEGMENT},
+            "schema": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": MAX_SEGMENT,
+                "pattern": "^[^\\x00-\\x1f\\x7f]+$",
+            },
         }
         for name in route.path_params
     ]
@@ -192,7 +198,7 @@ def _parameters(
             {
                 "name": "If-Match",
                 "in": "header",
-                "required": False,
+                "required": PreconditionRequired in route.errors,
                 "description": "The ETag of the version that the edit was made from",
                 "schema": {"type": "string"},
             }

@@ -19,7 +19,9 @@ STAFF = only("staff", "admin")
 service = Service("analytics")
 SALES = service.collection(analytics.COLLECTION)
 
-Day = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+Day = Annotated[
+    str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", json_schema_extra={"format": "date"})
+]
 
 
 class Period(Query):

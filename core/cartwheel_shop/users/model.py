@@ -18,7 +18,11 @@ FAILURE_WINDOW = 15 * 60
 """Seconds in which failed log-ins are counted, per account and per network address."""
 
 Role = Literal["customer", "staff", "admin"]
-EMAIL_PATTERN = r"^[^@\s\x00-\x1f\x7f]{1,64}@[^@\s.\x00-\x1f\x7f]+(\.[^@\s.\x00-\x1f\x7f]+)+$"
+# U+0085 and U+FEFF by name: whether \s holds them differs between languages, and clients read this.
+EMAIL_PATTERN = (
+    r"^[^@\s\x00-\x1f\x7f-\x9f\ufeff]{1,64}@"
+    r"[^@\s.\x00-\x1f\x7f-\x9f\ufeff]+(\.[^@\s.\x00-\x1f\x7f-\x9f\ufeff]+)+$"
+)
 Email = Annotated[str, Field(min_length=6, max_length=254, pattern=EMAIL_PATTERN)]
 Password = Annotated[str, Field(min_length=10, max_length=128)]
 PersonName = Annotated[str, Field(min_length=1, max_length=100)]
