@@ -1,11 +1,12 @@
 # Everything runs from a fresh clone with Python >= 3.11 and make: each target makes .venv first.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test check format bench examples lock clean
+.PHONY: help venv demo test check format bench examples engines soak parity lock clean
 
 WORKERS ?= 2
 PYTEST_ARGS ?=
 LOCK_ARGS ?=
+SOAK_PROGRAMS ?= 5000
 
 VENV := .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
@@ -51,6 +52,22 @@ examples: $(VENV)/.project ## Run each example's own check
 	  PATH="$(CURDIR)/$(BIN):$$PATH" PYTHON="$(CURDIR)/$(PY)" "./$$check" || exit 1; \
 	  ran=$$((ran + 1)); \
 	done; echo "$$ran example(s) checked"
+
+engines: $(VENV)/.project ## Install the workflow engines that the compilers are tested on
+	@for setup in tests/engines/*/setup.py tests/engines/*/setup.sh; do \
+	  case "$$setup" in \
+	    *\**) ;; \
+	    *.py) $(PY) "$$setup" || exit 1 ;; \
+	    *) sh "$$setup" || exit 1 ;; \
+	  esac; \
+	done
+
+soak: $(VENV)/.project engines ## Play SOAK_PROGRAMS random programs on every engine
+	@CARTWHEEL_RANDOM_PROGRAMS=$(SOAK_PROGRAMS) $(PY) -m pytest -n $(WORKERS) -s \
+	  --timeout 0 tests/engines/test_random.py $(PYTEST_ARGS)
+
+parity: $(VENV)/.project ## Write docs/parity.md anew from what the engines are held to
+	@$(PY) -m tests.engines.parity
 
 lock: $(PY) ## Write the lock files anew from pyproject.toml (LOCK_ARGS=--upgrade to move on)
 	@$(PY) -m uv --version >/dev/null 2>&1 || $(PIP) install 'uv>=0.13'

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from cartwheel.testing.corpus import PROGRAMS, Program, differences
@@ -14,8 +16,9 @@ from tests.engines._registry import ENGINES, TARGETS, known, target_of
 @pytest.mark.parametrize("program", PROGRAMS, ids=str)
 def test_a_program_is_as_claimed(program: Program, any_engine: Engine) -> None:
     why = known(any_engine.name).get(program.name)
+    claimed = dataclasses.replace(program, took=None) if any_engine.skips_time else program
     try:
-        found = differences(program, any_engine.play(program), slack=any_engine.slack)
+        found = differences(claimed, any_engine.play(program), slack=any_engine.slack)
     except (AssertionError, Unsupported) as error:
         found = [f"{type(error).__name__}: {error}"]
     if why is None:
