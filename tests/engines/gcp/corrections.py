@@ -143,31 +143,47 @@ def retries(timeline: Timeline) -> None:
 
 
 class Inner(dict[str, Any]):
-    """Is the variables of a loop or a branch: writes to `shared` names go to the outer ones."""
+    """Is the variables of a loop or a branch, which sees those around it.
 
-    def __init__(self, outer: dict[str, Any], shared: set[str]) -> None:
-        super().__init__({name: value for name, value in outer.items() if name not in shared})
+    What it may not set is refused, as Workflows refuses it at deployment. `shared` of None is a
+    loop, which may set whatever there is around it.
+    """
+
+    def __init__(self, outer: dict[str, Any], shared: frozenset[str] | None) -> None:
+        super().__init__()
         self.outer = outer
         self.shared = shared
 
     def __getitem__(self, name: str) -> Any:
-        return self.outer[name] if name in self.shared else super().__getitem__(name)
+        return super().__getitem__(name) if super().__contains__(name) else self.outer[name]
 
     def __setitem__(self, name: str, value: Any) -> None:
-        if name in self.shared:
-            self.outer[name] = value
-        else:
+        if super().__contains__(name) or name not in self.outer:
             super().__setitem__(name, value)
+        elif self.shared is None or name in self.shared:
+            self.outer[name] = value
+        elif self.outer[name] != value:
+            raise ValueError(f"{name} belongs to the steps around and is not shared")
 
     def __contains__(self, name: object) -> bool:
-        return name in self.shared or super().__contains__(name)
+        return super().__contains__(name) or name in self.outer
 
-    def update(self, *others: Any, **more: Any) -> None:
-        for name, value in dict(*others, **more).items():
-            self[name] = value
+    def __iter__(self) -> Any:
+        return iter({**self.outer, **dict(super().items())})
+
+    def keys(self) -> Any:
+        return list(self)
 
     def items(self) -> Any:
-        return {**{name: self.outer[name] for name in self.shared}, **self}.items()
+        return [(name, self[name]) for name in self]
+
+    def update(self, *others: Any, **more: Any) -> None:
+        for name, value in [pair for each in (*others, more) for pair in each.items()]:
+            self[name] = value
+
+    def own(self, name: str, value: Any) -> None:
+        """Make a variable here, whatever there is around."""
+        super().__setitem__(name, value)
 
     def __deepcopy__(self, memo: Any) -> dict[str, Any]:
         return {name: copy.deepcopy(value, memo) for name, value in self.items()}
@@ -181,10 +197,10 @@ def loops(timeline: Timeline) -> None:
         loop = self.config["for"]
         outer = self.context
         for index, value in enumerate(list(self.get_iterator())):
-            context = Inner(outer, set(outer))
-            context[loop["value"]] = plain(value)
+            context = Inner(outer, None)
+            context.own(loop["value"], plain(value))
             if "index" in loop:
-                context[loop["index"]] = index
+                context.own(loop["index"], index)
             _, next_step, result = main.execute_steps_list(loop["steps"], context)
             if next_step == "break":
                 break
@@ -201,7 +217,7 @@ def branches(timeline: Timeline) -> None:
 
     def execute(self: Any) -> Any:
         parallel = self.config["parallel"]
-        shared = set(parallel.get("shared", ()))
+        shared = frozenset(parallel.get("shared", ()))
         outer = self.context
         begun: list[tuple[dict[str, Any], Any]] = []
         if "for" in parallel:
@@ -209,9 +225,9 @@ def branches(timeline: Timeline) -> None:
             values = list(main.StepFor(self.step_id, parallel, outer).get_iterator())
             for index, value in enumerate(values):
                 context = Inner(outer, shared)
-                context[loop["value"]] = plain(value)
+                context.own(loop["value"], plain(value))
                 if "index" in loop:
-                    context[loop["index"]] = index
+                    context.own(loop["index"], index)
                 begun.append((context, loop["steps"]))
         else:
             for branch in parallel["branches"]:
@@ -220,17 +236,10 @@ def branches(timeline: Timeline) -> None:
         failures: dict[str, Any] = {}
 
         def work(number: int, context: dict[str, Any], steps: Any) -> None:
-            before = {name: copy.deepcopy(value) for name, value in outer.items()}
             try:
                 main.execute_steps_list(steps, context)
             except main.WorkflowError as error:
                 failures[str(number)] = error
-                return
-            wrong = [n for n in before if n not in shared and context[n] != before[n]]
-            if wrong:
-                failures[str(number)] = main.WorkflowError(
-                    message=f"{wrong} belong to the steps around and are not shared", tags=[]
-                )
 
         limit = parallel.get("concurrency_limit")
         timeline.together(
