@@ -9,6 +9,7 @@ threads that stand still until they are told to go on; activities are answered b
     {"start": name, "id": str, "input": str}         starts an orchestration
     {"go": true}                                     fires the timers that are due
     {"complete": number, "result": str}              gives the result of an activity
+    {"fail": number, "message": str}                 says that an activity was lost
     {"raise": event, "id": str, "data": str}         raises an event
     {"forget": id}                                   drops an orchestration that has ended
 
@@ -154,6 +155,11 @@ class Engine:
                 response = self.activities.pop(number)
                 response.result.CopyFrom(self.text(value=json.dumps(text)))
                 self.backend.CompleteActivityTask(response, Caller())
+            case {"fail": number, "message": text}:
+                response = self.activities.pop(number)
+                details = self.pb.TaskFailureDetails(errorType="RuntimeError", errorMessage=text)
+                response.failureDetails.CopyFrom(details)
+                self.backend.CompleteActivityTask(response, Caller())
             case {"raise": name, "id": id, "data": text}:
                 event = self.pb.RaiseEventRequest(instanceId=id, name=name)
                 event.input.CopyFrom(self.text(value=json.dumps(text)))
@@ -163,6 +169,7 @@ class Engine:
                 CLOCK.time = 0.0
                 self.backend.reset()
                 self.activities.clear()
+                self.turns = 0
                 return {}
             case _:
                 raise ValueError(f"what is {request}?")

@@ -18,7 +18,7 @@ from cartwheel_azure import compile_workflow
 from tests.engines._driver import Engine
 from tests.engines._world import World
 from tests.engines.azure._environments import DURABLE_1, DURABLE_2, Child
-from tests.engines.azure._replay_host import TASK_COMPLETED, ReplayHost
+from tests.engines.azure._replay_host import TASK_COMPLETED, TASK_FAILED, Activity, ReplayHost
 
 MOST_STEPS = 50_000
 Compile = Callable[[Workflow], Compiled]
@@ -46,9 +46,12 @@ class Durable1(Engine):
     target: ClassVar[str] = "azure"
     real_time: ClassVar[bool] = False
 
-    def __init__(self, *, compile: Compile = compile_workflow, batched: bool = False) -> None:
+    def __init__(
+        self, *, compile: Compile = compile_workflow, batched: bool = False, lose: int = 0
+    ) -> None:
         self._compile = compile
         self._batched = batched
+        self._lose = lose
         self._child: Child | None = None
         self._clock = HostClock()
         self.turns = 0
@@ -79,7 +82,8 @@ class Durable1(Engine):
         def turn(module: str, context: JsonObject) -> JsonObject:
             return cast("JsonObject", child.ask({"run": module, "context": context})["state"])
 
-        host = ReplayHost(turn, partial(_activity, world), self._clock.now(), batched=self._batched)
+        activity = _Activities(world, self._lose)
+        host = ReplayHost(turn, activity, self._clock.now(), batched=self._batched)
         self._clock.host = host
         world.wake = partial(_wake, host)
         instance_id = f"{world.run_id}-{world.execution + 1}"
@@ -104,10 +108,13 @@ class Durable2(Engine):
     target: ClassVar[str] = "azure"
     real_time: ClassVar[bool] = False
 
-    def __init__(self, *, compile: Compile = compile_workflow) -> None:
+    def __init__(self, *, compile: Compile = compile_workflow, lose: int = 0) -> None:
         self._compile = compile
+        self._lose = lose
         self._child: Child | None = None
         self._clock = HostClock()
+        self.turns = 0
+        self.activities = 0
 
     def start(self) -> None:
         """Start the engine's process."""
@@ -131,13 +138,15 @@ class Durable2(Engine):
         compiled = self._compile(world.workflow)
         child.load(compiled)
         instance_id = f"{world.run_id}-{world.execution + 1}"
-        host = EngineHost(child, world, self._clock.now(), instance_id)
+        activities = _Activities(world, self._lose)
+        host = EngineHost(child, activities, self._clock.now(), instance_id)
         self._clock.host = host
         world.wake = host.wake
         if world.execution == 0:
             for seconds, _ in sorted(world.program.actions, key=lambda action: action[0]):
                 host.at(host.now + seconds, world.act)
         ended = host.play(compiled.name, json.dumps(world.begin()))
+        self.turns, self.activities = host.turns, activities.count
         error = ended.get("error")
         world.end(record(ended.get("output"), None if error is None else str(error)))
 
@@ -145,10 +154,11 @@ class Durable2(Engine):
 class EngineHost:
     """Is the Durable Task engine under way with one orchestration, as the parent sees it."""
 
-    def __init__(self, child: Child, world: World, now: float, instance_id: str) -> None:
+    def __init__(self, child: Child, activity: Activity, now: float, instance_id: str) -> None:
         self._child = child
-        self._world = world
+        self._activity = activity
         self.now = now
+        self.turns = 0
         self._instance_id = instance_id
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
@@ -194,11 +204,15 @@ class EngineHost:
         heapq.heappop(self._due)[2]()
 
     def _serve(self, call: JsonObject) -> None:
-        seconds, finish = _activity(self._world, str(call["name"]), call["input"])
+        seconds, finish = self._activity(str(call["name"]), call["input"])
 
         def ended() -> None:
-            result = json.loads(str(finish()["Result"]))
-            self._ask({"complete": call["number"], "result": result})
+            event = finish()
+            if event["EventType"] == TASK_FAILED:
+                self._ask({"fail": call["number"], "message": event["Reason"]})
+            else:
+                result = json.loads(str(event["Result"]))
+                self._ask({"complete": call["number"], "result": result})
 
         if seconds:
             self.at(self.now + seconds, ended)
@@ -209,6 +223,7 @@ class EngineHost:
         answer = self._child.ask({**request, "now": self.now})
         self._calls.extend(cast("list[JsonObject]", answer["calls"]))
         self._timer = cast("float | None", answer["next"])
+        self.turns = cast("int", answer["turns"])
         ended = cast("JsonObject", answer["ended"])
         if self._instance_id in ended:
             self._ended = cast("JsonObject", ended[self._instance_id])
@@ -220,16 +235,28 @@ def record(output: Json, error: str | None) -> JsonObject:
     return cast("JsonObject", found)
 
 
-def _activity(world: World, name: str, given: Json) -> tuple[float, Callable[[], JsonObject]]:
-    assert name == "call_task", f"no activity is named {name!r}"
-    served = world.serve(json.loads(str(given)))
+class _Activities:
+    """Answers the activities of an orchestration from a world; loses the first few on the way."""
 
-    def finish() -> JsonObject:
-        served.end()
-        text = json.dumps(envelope(served.outcome))
-        return {"EventType": TASK_COMPLETED, "Result": json.dumps(text)}
+    def __init__(self, world: World, lose: int) -> None:
+        self._world = world
+        self._lose = lose
+        self.count = 0
 
-    return served.seconds, finish
+    def __call__(self, name: str, given: Json) -> tuple[float, Callable[[], JsonObject]]:
+        assert name == "call_task", f"no activity is named {name!r}"
+        self.count += 1
+        if self.count <= self._lose:
+            died: JsonObject = {"Reason": "the worker died", "Details": ""}
+            return 0, lambda: {"EventType": TASK_FAILED, **died}
+        served = self._world.serve(json.loads(str(given)))
+
+        def finish() -> JsonObject:
+            served.end()
+            text = json.dumps(envelope(served.outcome))
+            return {"EventType": TASK_COMPLETED, "Result": json.dumps(text)}
+
+        return served.seconds, finish
 
 
 def _wake(host: ReplayHost, token: str, outcome: Outcome) -> bool:
