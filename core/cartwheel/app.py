@@ -58,6 +58,8 @@ class Route:
     """Whether the route demands an Idempotency-Key."""
     errors: tuple[type[DomainError], ...]
     summary: str
+    body_required: bool = True
+    """False for a handler that takes `body: Model | None`, where none may be sent."""
 
     @property
     def name(self) -> str:
@@ -139,7 +141,8 @@ class Service:
         """Declare the route `method path`; the docstring's first line is its summary.
 
         The handler takes `ctx` and, by name, what it needs: `body` and `query` (pydantic models,
-        read strictly) and the parameters of the path (strings). It returns a model, a `Reply` that
+        read strictly; a body of `Model | None` may be left out) and the parameters of the path
+        (strings). It returns a model, a `Reply` that
         adds headers to a model, a `Response`, or None, which is 204.
         """
 
@@ -369,6 +372,7 @@ def _route(
             f"{where}: the handler takes {', '.join(named) or 'nothing'} besides ctx; it may take "
             f"body, query and must take {', '.join(in_path) or 'no path parameter'}"
         )
+    body, body_required = _body_model(where, hints)
     return Route(
         service=service,
         method=method,
@@ -376,14 +380,23 @@ def _route(
         handler=handler,
         permission=permission,
         status=status,
-        body=_model(where, hints, "body"),
+        body=body,
         query=_model(where, hints, "query"),
         output=_output(hints.get("return")),
         path_params=in_path,
         idempotent=idempotent,
         errors=tuple(errors),
         summary=_first_line(handler, where),
+        body_required=body_required,
     )
+
+
+def _body_model(where: str, hints: dict[str, object]) -> tuple[type[BaseModel] | None, bool]:
+    members = typing.get_args(hints.get("body"))
+    if len(members) == 2 and type(None) in members:
+        (given,) = (member for member in members if member is not type(None))
+        return _model(where, {"body": given}, "body"), False
+    return _model(where, hints, "body"), True
 
 
 def _output(hint: object) -> type[BaseModel] | None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cartwheel.ports import Json, Ports, Row, rfc3339
+from cartwheel.ports import Json, Page, Ports, Row, rfc3339
 
 M = TypeVar("M", bound=BaseModel)
 
 DEFAULT_CURRENCY = "EUR"
 MAX_AMOUNT = 10**12
 """Largest amount of money in minor units: far below 2^53, also when many are summed."""
+
+MOST_READ = 1000
+"""Rows that one page of a filtered listing looks at before it hands out a cursor."""
 
 Currency = Annotated[str, Field(pattern="^[A-Z]{3}$")]
 
@@ -82,6 +85,32 @@ def read(ports: Ports, collection: str, partition: str, key: str, model: type[M]
 def row_as(row: Row, model: type[M]) -> M:
     """Read a row of a page as a model."""
     return model.model_validate(row.data)
+
+
+def gather(
+    query: Callable[[str | None, int], Page],
+    model: type[M],
+    shows: Callable[[M], bool],
+    *,
+    limit: int,
+    cursor: str | None,
+) -> tuple[list[M], str | None]:
+    """Read pages until `limit` rows are shown; gives them and the cursor behind the last one.
+
+    `query` gives a page after a cursor, of at most so many rows. At most MOST_READ are looked at.
+    """
+    found: list[M] = []
+    seen = 0
+    while len(found) < limit and seen < MOST_READ:
+        # Asking for no more than is missing leaves the cursor right behind the last one shown.
+        page = query(cursor, limit - len(found))
+        rows = [row_as(row, model) for row in page.rows]
+        found += [row for row in rows if shows(row)]
+        seen += len(rows)
+        cursor = page.next
+        if cursor is None:
+            break
+    return found, cursor
 
 
 def money_json(money: Money) -> dict[str, Json]:

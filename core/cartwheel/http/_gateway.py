@@ -265,6 +265,9 @@ def _read_body(route: Route, request: Request, arguments: dict[str, object]) -> 
             raise BadRequest("this route takes no body; send none")
         return None
     if not request.body:
+        if not route.body_required:
+            arguments["body"] = None
+            return None
         raise BadRequest("this route needs a JSON body")
     types = request.headers.get("content-type", ())
     if len(types) != 1 or not _JSON_TYPE.fullmatch(types[0].strip()):

@@ -56,6 +56,12 @@ class ConfirmedOrder(Record):
     items: tuple[BoughtItem, ...]
 
 
+class GoneUser(Record):
+    """Is what a cart needs to know of a user who has left."""
+
+    user_id: str
+
+
 class CartItem(View):
     """Is a line of a cart at today's price."""
 
@@ -138,6 +144,13 @@ def take_ordered(ctx: Context, event: Event) -> None:
     if order.cart_id is not None:
         lines = [Line(product_id=item.product_id, quantity=item.quantity) for item in order.items]
         carts.take_ordered(ctx.ports, order.cart_id, order.order_id, lines)
+
+
+@service.on("user.deleted")
+def forget(ctx: Context, event: Event) -> None:
+    """Empty the cart of somebody who has left."""
+    user = GoneUser.model_validate(event.data)
+    carts.clear(ctx.ports, carts.cart_of_customer(user.user_id))
 
 
 def _cart_id(ctx: Context) -> tuple[str, dict[str, str]]:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from cartwheel.ports import Mail, Ports
+from html import escape
+
+from cartwheel.ports import Mail, Ports, TextMessage
 from cartwheel.unit import Unit, transact
-from cartwheel_shop._base import Money, digest, now_text, read
-from cartwheel_shop.notifications.model import Notification, Template, compose
+from cartwheel_shop._base import digest, now_text, read
+from cartwheel_shop.notifications.model import (
+    HIDDEN,
+    Channel,
+    Facts,
+    Notification,
+    Template,
+    compose,
+)
 
 COLLECTION = "notifications"
 NOTIFICATION = "notification"
@@ -16,25 +25,19 @@ def notify(
     key: str,
     template: Template,
     to: str,
+    facts: Facts | None = None,
     *,
-    order_id: str,
-    total: Money,
-    reason: str | None,
+    channel: Channel = "email",
+    token: str | None = None,
 ) -> Notification:
-    """Send a message once per key.
+    """Send a message once per key and keep it; `token` is a secret that is sent and not kept.
 
-    A crash between handing the mail over and noting it sends the same mail, with the same id,
+    A crash between handing the message over and noting it sends the same one, with the same id,
     again: mailboxes drop it, and a reader of plain SMTP may see it twice.
     """
     notification_id = f"ntf_{digest(key)}"
     draft = compose(
-        notification_id,
-        template,
-        to,
-        order_id=order_id,
-        total=total,
-        reason=reason,
-        at=now_text(ports),
+        notification_id, template, to, facts or Facts(), at=now_text(ports), channel=channel
     )
 
     def write(unit: Unit) -> Notification:
@@ -54,8 +57,18 @@ def notify(
     found = transact(ports, COLLECTION, notification_id, write)
     if found.sent_at is not None:
         return found
-    ports.mailer.send(Mail(found.notification_id, found.to, found.subject, found.text, found.html))
+    _hand_over(ports, found, token)
     return transact(ports, COLLECTION, notification_id, mark)
+
+
+def _hand_over(ports: Ports, found: Notification, token: str | None) -> None:
+    text, html = found.text, found.html
+    if token is not None:
+        text, html = text.replace(HIDDEN, token), html.replace(escape(HIDDEN), escape(token))
+    if found.channel == "sms":
+        ports.sms.send(TextMessage(found.notification_id, found.to, text))
+    else:
+        ports.mailer.send(Mail(found.notification_id, found.to, found.subject, text, html))
 
 
 def notification_of(ports: Ports, key: str) -> Notification | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cartwheel.context import Context, Principal
+from dataclasses import dataclass
+
 from cartwheel.http import Unauthenticated
 from cartwheel.ports import ConfigurationError, Ports
 from cartwheel_shop.users.model import ACCESS_SECONDS
@@ -16,7 +17,7 @@ _ROLES = frozenset({"customer", "staff", "admin"})
 _REQUIRED = ["exp", "iat", "nbf", "iss", "aud", "sub", "jti"]
 
 
-def issue(ports: Ports, user_id: str, role: str) -> str:
+def issue(ports: Ports, user_id: str, role: str, generation: int = 0) -> str:
     """Make an access token that is good for ACCESS_SECONDS."""
     import jwt
 
@@ -26,6 +27,7 @@ def issue(ports: Ports, user_id: str, role: str) -> str:
         "aud": AUDIENCE,
         "sub": user_id,
         "role": role,
+        "gen": generation,
         "iat": now,
         "nbf": now,
         "exp": now + ACCESS_SECONDS,
@@ -34,15 +36,15 @@ def issue(ports: Ports, user_id: str, role: str) -> str:
     return jwt.encode(claims, _key(ports), algorithm=ALGORITHM, headers={"typ": TYPE})
 
 
-def authenticate(ctx: Context, token: str) -> Principal:
-    """Tell who asks by their access token; raises Unauthenticated without saying why.
+def verified(ports: Ports, token: str) -> Claims:
+    """Read an access token of ours; raises Unauthenticated without saying why.
 
     Times are checked against the injected clock, with no leeway. Headers other than `typ` and
     `alg` count for nothing: there is one key, whatever `kid` or `jku` says.
     """
     import jwt
 
-    key = _key(ctx.ports)
+    key = _key(ports)
     try:
         if len(token) > MAX_TOKEN:
             raise jwt.InvalidTokenError("too long")
@@ -61,23 +63,37 @@ def authenticate(ctx: Context, token: str) -> Principal:
                 "verify_iat": False,
             },
         )
-        return _principal(decoded["header"], decoded["payload"], ctx.ports.clock.now())
+        return _claims(decoded["header"], decoded["payload"], ports.clock.now())
     except (jwt.PyJWTError, ValueError, TypeError, AttributeError) as error:
-        raise Unauthenticated("the access token is missing, invalid or expired") from error
+        raise refused() from error
 
 
-def _principal(header: dict[str, object], claims: dict[str, object], now: float) -> Principal:
+def refused() -> Unauthenticated:
+    """Make the one refusal that all bad access tokens get."""
+    return Unauthenticated("the access token is missing, invalid or expired")
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """Is what a genuine access token says."""
+
+    subject: str
+    role: str
+    generation: int
+
+
+def _claims(header: dict[str, object], claims: dict[str, object], now: float) -> Claims:
     times = [claims["iat"], claims["nbf"], claims["exp"]]
     issued, begins, ends = (at if type(at) is int else None for at in times)
     if header.get("typ") != TYPE or issued is None or begins is None or ends is None:
         raise ValueError("not an access token")
     in_time = max(issued, begins) <= now < ends and ends - issued <= ACCESS_SECONDS
-    subject, role = claims["sub"], claims.get("role")
+    subject, role, generation = claims["sub"], claims.get("role"), claims.get("gen", 0)
     if not in_time or not isinstance(subject, str) or not subject:
         raise ValueError("not in its time, or nobody's")
-    if not isinstance(role, str) or role not in _ROLES:
-        raise ValueError("no role")
-    return Principal(subject, frozenset({role}))
+    if not isinstance(role, str) or role not in _ROLES or type(generation) is not int:
+        raise ValueError("no role, or no generation")
+    return Claims(subject, role, generation)
 
 
 def _key(ports: Ports) -> bytes:

@@ -13,6 +13,11 @@ ACCESS_SECONDS = 15 * 60
 SESSION_SECONDS = 30 * 24 * 60 * 60
 """How long a family of refresh tokens lives without being used."""
 
+RESET_SECONDS = 60 * 60
+"""How long a token from a password reset mail is good."""
+RESETS_AN_HOUR = 5
+"""Reset mails that one account gets in RESET_SECONDS; what is asked for beyond is dropped."""
+
 ACCOUNT_FAILURES, ADDRESS_FAILURES = 5, 20
 FAILURE_WINDOW = 15 * 60
 """Seconds in which failed log-ins are counted, per account and per network address."""
@@ -34,8 +39,33 @@ class EmailTaken(DomainError):
     title = "The e-mail address is registered"
 
 
+class WrongPassword(DomainError):
+    """Says that the password given to prove who asks is not theirs."""
+
+    status = 403
+    title = "The password is wrong"
+
+
+class ResetTokenInvalid(DomainError):
+    """Says that a password reset token is not, or no longer, good."""
+
+    status = 400
+    title = "The reset token is not good"
+
+
+class OwnAccount(DomainError):
+    """Says that administrators can't take the rights of their own account away."""
+
+    title = "This is your own account"
+
+
 class User(Record):
-    """Is a user; the password is kept as an argon2id hash only."""
+    """Is a user; the password is kept as an argon2id hash only.
+
+    Tokens and sessions carry the `generation` they were made in; those of an earlier one are over.
+    A deleted user keeps a row without anything personal, so that their tokens end at once.
+    `kind` is what the listing's index hangs on.
+    """
 
     user_id: str
     email: str
@@ -45,6 +75,37 @@ class User(Record):
     created_at: str
     updated_at: str
     suspended: bool = False
+    deleted: bool = False
+    generation: int = 0
+    revision: int = 1
+    kind: Literal["user"] | None = "user"
+
+    @property
+    def active(self) -> bool:
+        """Tell whether the user may log in and act."""
+        return not self.suspended and not self.deleted
+
+    def without_sessions(self) -> User:
+        """Give the user with all their tokens and sessions ended."""
+        return self.model_copy(update={"generation": self.generation + 1})
+
+    def anonymised(self) -> User:
+        """Give what stays of a user who left: an id, and no way in."""
+        return self.without_sessions().model_copy(
+            update={"email": "", "name": "", "password_hash": "", "deleted": True, "kind": None}
+        )
+
+
+class Reset(Record):
+    """Is a user's password reset: the newest token's hash, and when tokens were asked for."""
+
+    digest: str = ""
+    expires_at: str = ""
+    asked: tuple[int, ...] = ()
+
+    def recent(self, now: float) -> tuple[int, ...]:
+        """Give the requests that count against RESETS_AN_HOUR."""
+        return tuple(at for at in self.asked if at > now - RESET_SECONDS)
 
 
 class EmailClaim(Record):
@@ -61,6 +122,7 @@ class Family(Record):
     """The SHA-256 of the newest token's secret."""
     expires_at: str
     ended: bool = False
+    generation: int = 0
 
 
 class Failures(Record):

@@ -1,13 +1,15 @@
-"""Use cases of users: register, log in, refresh, log out, profile."""
+"""Use cases of users: register, log in, refresh, log out, profile, and what admins may do."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from cartwheel.context import Context, Principal
 from cartwheel.http import NotFound, TooManyRequests, Unauthenticated
-from cartwheel.ports import ConfigurationError, Ports, rfc3339
+from cartwheel.ports import ConfigurationError, Page, Ports, rfc3339
 from cartwheel.unit import Unit, transact
-from cartwheel_shop._base import digest, now_text, read
+from cartwheel_shop._base import digest, gather, now_text, read
 from cartwheel_shop.users import _passwords, _tokens
 from cartwheel_shop.users.model import (
     ACCESS_SECONDS,
@@ -18,6 +20,7 @@ from cartwheel_shop.users.model import (
     EmailTaken,
     Failures,
     Family,
+    OwnAccount,
     Role,
     User,
     normalized,
@@ -26,6 +29,7 @@ from cartwheel_shop.users.model import (
 COLLECTION = "users"
 SESSIONS = "sessions"
 THROTTLE = "login_failures"
+ALL = "all"
 USER, CLAIM, FAMILY, FAILURES = "user", "claim", "family", "failures"
 ROLES: tuple[Role, ...] = ("customer", "staff", "admin")
 
@@ -70,12 +74,14 @@ def register(ports: Ports, email: str, password: str, name: str, role: Role = "c
 
 
 def _claim(ports: Ports, address: str, user_id: str) -> EmailClaim:
-    partition = f"email:{digest(address, size=64)}"
+    partition = claim_key(address)
 
     def work(unit: Unit) -> EmailClaim:
         existing = unit.get(CLAIM, EmailClaim)
         if existing is not None:
-            return existing
+            owner = find(ports, existing.user_id)
+            if owner is None or not owner.deleted:
+                return existing
         claim = EmailClaim(user_id=user_id)
         unit.put(CLAIM, claim)
         return claim
@@ -108,25 +114,101 @@ def find(ports: Ports, user_id: str) -> User | None:
 
 
 def get(ports: Ports, user_id: str) -> User:
-    """Give a user; raises NotFound."""
+    """Give a user; raises NotFound, also when they have left."""
     user = find(ports, user_id)
-    if user is None:
+    if user is None or user.deleted:
         raise NotFound("there is no such user")
     return user
 
 
-def rename(ports: Ports, user_id: str, name: str) -> User:
-    """Change a user's name; raises NotFound."""
+def any_revision(revision: int) -> None:
+    """Accept a user at whatever revision they are."""
+
+
+def revise(
+    ports: Ports,
+    user_id: str,
+    edit: Callable[[User], User],
+    accepts: Callable[[int], None] = any_revision,
+) -> User:
+    """Edit a user; `accepts` sees the revision and may refuse. Raises NotFound."""
 
     def work(unit: Unit) -> User:
         user = unit.get(USER, User)
-        if user is None:
+        if user is None or user.deleted:
             raise NotFound("there is no such user")
-        after = user.model_copy(update={"name": name, "updated_at": now_text(ports)})
+        accepts(user.revision)
+        after = edit(user)
+        if after == user:
+            return user
+        changed = {"revision": user.revision + 1, "updated_at": now_text(ports)}
+        after = after.model_copy(update=changed)
         unit.put(USER, after)
         return after
 
     return transact(ports, COLLECTION, user_id, work)
+
+
+def rename(
+    ports: Ports, user_id: str, name: str, accepts: Callable[[int], None] = any_revision
+) -> User:
+    """Change a user's name; raises NotFound."""
+    return revise(ports, user_id, lambda user: user.model_copy(update={"name": name}), accepts)
+
+
+def administer(
+    ports: Ports,
+    admin_id: str,
+    user_id: str,
+    *,
+    role: Role | None,
+    suspended: bool | None,
+    accepts: Callable[[int], None] = any_revision,
+) -> User:
+    """Give a user another role, suspend them or let them in again; None leaves things as they are.
+
+    Whoever is suspended loses all sessions, for good. Raises NotFound, and OwnAccount: so there
+    is always an administrator left.
+    """
+    if admin_id == user_id:
+        raise OwnAccount("another administrator has to change your role or suspend you")
+
+    def edit(user: User) -> User:
+        after = user.model_copy(
+            update={
+                "role": user.role if role is None else role,
+                "suspended": user.suspended if suspended is None else suspended,
+            }
+        )
+        return after.without_sessions() if after.suspended and not user.suspended else after
+
+    return revise(ports, user_id, edit, accepts)
+
+
+def listing(
+    ports: Ports,
+    *,
+    role: Role | None = None,
+    suspended: bool | None = None,
+    email: str | None = None,
+    limit: int,
+    cursor: str | None,
+) -> tuple[list[User], str | None]:
+    """List users, oldest first, by what is not None; raises ValueError for a bad cursor."""
+
+    def shows(user: User) -> bool:
+        return (role is None or user.role == role) and (
+            suspended is None or user.suspended == suspended
+        )
+
+    if email is not None:
+        found = by_email(ports, normalized(email))
+        return ([found] if found is not None and shows(found) else []), None
+
+    def query(after: str | None, most: int) -> Page:
+        return ports.store.query(COLLECTION, ALL, USER, cursor=after, limit=most)
+
+    return gather(query, User, shows, limit=limit, cursor=cursor)
 
 
 def log_in(ports: Ports, email: str, password: str, client: str) -> Tokens:
@@ -136,25 +218,36 @@ def log_in(ports: Ports, email: str, password: str, client: str) -> Tokens:
     and forgotten when it was right.
     """
     address = normalized(email)
-    account = f"account:{digest(address, size=64)}"
+    account = account_key(address)
     origin = f"address:{digest(client, size=64)}"
     _refuse_throttled(ports, origin, ADDRESS_FAILURES)
-    _count(ports, account, ACCOUNT_FAILURES)
-    user = _by_email(ports, address)
+    count(ports, account, ACCOUNT_FAILURES)
+    user = by_email(ports, address)
     right = _passwords.matches(None if user is None else user.password_hash, password)
-    if user is None or not right or user.suspended:
-        _count(ports, origin, None)
+    if user is None or not right or not user.active:
+        count(ports, origin, None)
         raise Unauthenticated("the e-mail address or the password is wrong")
-    _forget(ports, account)
+    forget(ports, account)
     if _passwords.outdated(user.password_hash):
         _rehash(ports, user, password)
-    return _open_session(ports, user)
+    return open_session(ports, user)
 
 
-def _by_email(ports: Ports, address: str) -> User | None:
-    partition = f"email:{digest(address, size=64)}"
-    claim = read(ports, COLLECTION, partition, CLAIM, EmailClaim)
-    return None if claim is None else find(ports, claim.user_id)
+def account_key(address: str) -> str:
+    """Give where an account's failed log-ins are counted."""
+    return f"account:{digest(address, size=64)}"
+
+
+def claim_key(address: str) -> str:
+    """Give the partition that reserves an e-mail address."""
+    return f"email:{digest(address, size=64)}"
+
+
+def by_email(ports: Ports, address: str) -> User | None:
+    """Give the user of a normalised e-mail address, or None."""
+    claim = read(ports, COLLECTION, claim_key(address), CLAIM, EmailClaim)
+    user = None if claim is None else find(ports, claim.user_id)
+    return None if user is None or user.deleted else user
 
 
 def _refuse_throttled(ports: Ports, partition: str, limit: int) -> None:
@@ -168,7 +261,9 @@ def _refuse(failures: Failures, limit: int, now: float) -> None:
         raise TooManyRequests("too many failed log-ins; try again later", retry_after=wait)
 
 
-def _count(ports: Ports, partition: str, limit: int | None) -> None:
+def count(ports: Ports, partition: str, limit: int | None) -> None:
+    """Count a failure; raises TooManyRequests beyond a limit."""
+
     def work(unit: Unit) -> None:
         failures = unit.get(FAILURES, Failures) or Failures()
         now = ports.clock.now()
@@ -179,7 +274,9 @@ def _count(ports: Ports, partition: str, limit: int | None) -> None:
     transact(ports, THROTTLE, partition, work)
 
 
-def _forget(ports: Ports, partition: str) -> None:
+def forget(ports: Ports, partition: str) -> None:
+    """Forget the failures that were counted."""
+
     def work(unit: Unit) -> None:
         if unit.get(FAILURES, Failures) is not None:
             unit.put(FAILURES, Failures())
@@ -198,12 +295,14 @@ def _rehash(ports: Ports, user: User, password: str) -> None:
     transact(ports, COLLECTION, user.user_id, work)
 
 
-def _open_session(ports: Ports, user: User) -> Tokens:
+def open_session(ports: Ports, user: User) -> Tokens:
+    """Begin a session for a user who has proved who they are."""
     family_id, secret = ports.ids.new("ses"), ports.ids.token()
     family = Family(
         user_id=user.user_id,
         current=digest(secret, size=64),
         expires_at=rfc3339(ports.clock.now() + SESSION_SECONDS),
+        generation=user.generation,
     )
 
     def work(unit: Unit) -> None:
@@ -215,7 +314,7 @@ def _open_session(ports: Ports, user: User) -> Tokens:
 
 
 def _tokens_for(ports: Ports, user: User, family_id: str, secret: str) -> Tokens:
-    access = _tokens.issue(ports, user.user_id, user.role)
+    access = _tokens.issue(ports, user.user_id, user.role, user.generation)
     return Tokens(user.user_id, access, f"{family_id}.{secret}")
 
 
@@ -245,7 +344,7 @@ def refresh(ports: Ports, refresh_token: str) -> Tokens:
 
     family = transact(ports, SESSIONS, family_id, work)
     user = find(ports, family.user_id)
-    if family.ended or user is None or user.suspended:
+    if family.ended or user is None or not user.active or family.generation != user.generation:
         raise _refused()
     return _tokens_for(ports, user, family_id, secret)
 
@@ -271,6 +370,22 @@ def _read_refresh_token(token: str) -> tuple[str, str]:
     if not dot or not secret or not plain or not family_id.startswith("ses_"):
         raise _refused()
     return family_id, digest(secret, size=64)
+
+
+def authenticate(ctx: Context, token: str) -> Principal:
+    """Tell who asks by their access token; raises Unauthenticated without saying why.
+
+    The user's row is read each time: whoever is suspended, deleted or has a new password is out at
+    once, and a new role counts at once. Without a row the token speaks for itself: we signed it,
+    and those who leave keep a row.
+    """
+    claims = _tokens.verified(ctx.ports, token)
+    user = find(ctx.ports, claims.subject)
+    if user is None:
+        return Principal(claims.subject, frozenset({claims.role}))
+    if not user.active or user.generation != claims.generation:
+        raise _tokens.refused()
+    return Principal(user.user_id, frozenset({user.role}))
 
 
 def _refused() -> Unauthenticated:

@@ -17,6 +17,7 @@ from cartwheel.ports import Charge, Delete, Mail, PortCall, Ports, Store, Write
 from cartwheel.unit import Unit, transact
 from cartwheel_shop.notifications import api as notifications
 from cartwheel_shop.notifications import service as mail
+from cartwheel_shop.notifications.model import Facts
 from cartwheel_shop.payments import service as payments
 from cartwheel_shop.payments.model import Payment, Status
 from cartwheel_workflows.shop import shop_app
@@ -113,9 +114,7 @@ def _tell_under_a_fresh_key(ctx: Context, cmd: object) -> object:
         f"{ctx.key}-{next(_fresh)}",
         "order_confirmed",
         cmd.to,
-        order_id=cmd.order_id,
-        total=cmd.total,
-        reason=cmd.reason,
+        Facts(cmd.order_id, cmd.total, cmd.reason),
     )
     return notifications.Sent(outcome="sent")
 

@@ -17,6 +17,7 @@ from cartwheel.log import Log, discard
 from cartwheel.ports import ConfigurationError
 from cartwheel_memory import MemoryHost
 from cartwheel_shop.users import _tokens
+from cartwheel_shop.users.api import authenticate as authenticate_caller
 from cartwheel_workflows.shop import shop_app
 from tests.support.shopping import Shopper
 
@@ -31,7 +32,7 @@ def host() -> MemoryHost:
 
 def authenticate(host: MemoryHost, token: str) -> str:
     context = Context(host.ports, Log(host.clock, discard), "t")
-    return _tokens.authenticate(context, token).subject
+    return authenticate_caller(context, token).subject
 
 
 def claims(host: MemoryHost, **changes: object) -> dict[str, object]:
