@@ -20,6 +20,7 @@ The reply is an outcome, which adapters put into the form that their engine read
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
@@ -34,11 +35,14 @@ from cartwheel.ports import (
     Json,
     JsonObject,
     Put,
+    Row,
+    RunConflict,
     Store,
     Unavailable,
 )
-from cartwheel.runs._letterbox import CANCELLED, RUNS, Head, Letterbox, Wakeup
+from cartwheel.runs._letterbox import CANCELLED, RUNS, TRIES, Head, Letterbox, Wakeup
 from cartwheel.workflow._effects import Err, Error, Ok, Outcome
+from cartwheel.workflow._ir import LANGUAGE_ERRORS
 
 WAIT = "cartwheel.wait"
 EXPIRED = "cartwheel.expired"
@@ -97,10 +101,19 @@ class Invocations:
         self._run_task = run_task
         self._store = store
         self._clock = clock
+        self._order = 0
+        self._ordering = threading.Lock()
         self.letters = Letterbox(store, clock, wakeup)
 
     def begin(self, run_id: str, execution: int = 1) -> None:
-        """Note that an execution begins, before the engine is told to start it."""
+        """Note that an execution begins, before the engine is told to start it.
+
+        A redrive (`execution` from 2) takes the same path again: what succeeded answers from its
+        record, and so does a declared error that the run went on from. Raises RunConflict when a
+        saga undid what was done because of a failure that left open what had happened.
+        """
+        if execution > 1 and self.letters.head(run_id).execution < execution:
+            self._take_up(run_id, execution - 1)
         self.letters.begin(run_id, execution)
 
     def end(self, run_id: str) -> None:
@@ -154,19 +167,27 @@ class Invocations:
             # This execution's own records are not asked: a task is called once per try, and has
             # one effect per key by itself.
             if row is not None and cast("int", row.data["execution"]) < head.execution:
-                return Ok(row.data["value"])
+                if row.data["ok"]:
+                    return Ok(row.data["value"])
+                if row.data["stands"]:
+                    return Err(Error.from_json(cast("dict[str, Json]", row.data["value"])))
         reply = self._run_task(call.task, call.key, call.run_id, to_json(call.input))
-        if not reply.ok:
-            return Err(Error.from_json(from_json(reply.json)))
-        value: Json = from_json(reply.json)
-        return self._record(call, head, value)
+        return self._record(call, head, ok=reply.ok, value=from_json(reply.json))
 
-    def _record(self, call: Invocation, head: Head, value: Json) -> Outcome:
-        """Keep what a task gave, for the run's later executions."""
+    def _record(self, call: Invocation, head: Head, *, ok: bool, value: Json) -> Outcome:
+        """Keep what a task answered, for the run's later executions."""
         key = _DONE + call.place
         row = None
-        data: JsonObject = {"task": call.task, "execution": head.execution, "value": value}
-        for _ in range(2):
+        data: JsonObject = {
+            "task": call.task,
+            "execution": head.execution,
+            "compensation": call.compensation,
+            "ok": ok,
+            "value": value,
+            "stands": False,
+            "order": self._next(),
+        }
+        for _ in range(TRIES):
             try:
                 writes = [Put(key, data, 0 if row is None else row.version)]
                 self._store.commit(RUNS.name, call.run_id, writes)
@@ -178,7 +199,43 @@ class Invocations:
                 return Err(Error("Unexpected", f"the output of {call.task} can't be kept: {error}"))
             else:
                 break
-        return Ok(value)
+        else:
+            raise Unavailable(f"{RUNS.name}/{call.run_id} stayed contended for {TRIES} tries")
+        return Ok(value) if ok else Err(Error.from_json(cast("dict[str, Json]", value)))
+
+    def _take_up(self, run_id: str, execution: int) -> None:
+        """Say of an execution's failures which of them stand when the run goes on."""
+        rows = [
+            row for row in self.letters.rows(run_id, _DONE) if row.data["execution"] == execution
+        ]
+        failed = [row for row in rows if not row.data["ok"]]
+        opened = [row for row in failed if _is_open(row) and not row.data["compensation"]]
+        if opened:
+            first = min(opened, key=_order_of)
+            undone = [r for r in rows if r.data["compensation"] and _order_of(r) > _order_of(first)]
+            if undone:
+                step = first.key[len(_DONE) :]
+                raise RunConflict(run_id, f"undid its steps after '{step}' failed: it can't go on")
+        last_ok = max((_order_of(row) for row in rows if row.data["ok"]), default=0)
+        for row in failed:
+            if _order_of(row) < last_ok and not _is_open(row) and not row.data["stands"]:
+                write = Put(row.key, {**row.data, "stands": True}, row.version)
+                self._store.commit(RUNS.name, run_id, [write])
+
+    def _next(self) -> int:
+        """Give a number that orders records: microseconds, never the same twice here."""
+        with self._ordering:
+            self._order = max(self._order + 1, int(self._clock.now() * 1_000_000))
+            return self._order
+
+
+def _order_of(row: Row) -> int:
+    return cast("int", row.data["order"])
+
+
+def _is_open(row: Row) -> bool:
+    """Tell whether a failure leaves open what has happened: the language's own errors do."""
+    return cast("JsonObject", row.data["value"])["code"] in LANGUAGE_ERRORS
 
 
 def envelope(outcome: Outcome) -> JsonObject:

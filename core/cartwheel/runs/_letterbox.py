@@ -200,14 +200,14 @@ class Letterbox:
         """Answer one open wait, if there is what to answer it with."""
         head = self.head(run_id)
         now = self._clock.now() * 1000
-        waits = [row for row in self._rows(run_id, _WAIT) if _is_open(row, head, now)]
+        waits = [row for row in self.rows(run_id, _WAIT) if _is_open(row, head, now)]
         if not waits:
             return False
         waits.sort(key=lambda row: cast("int", row.data["number"]))
         if head.cancelled:
             self._answer(run_id, head, waits[0], Err(CANCELLED))
             return True
-        for letter in self._rows(run_id, _SIGNAL):
+        for letter in self.rows(run_id, _SIGNAL):
             if cast("int", letter.data["taken"]) >= head.execution:
                 continue
             for wait in waits:
@@ -228,7 +228,7 @@ class Letterbox:
     def _wake(self, run_id: str) -> bool:
         """Wake one answered wait; the signal of one that is gone is kept for the next."""
         head = self.head(run_id)
-        for row in self._rows(run_id, _WAIT):
+        for row in self.rows(run_id, _WAIT):
             data = row.data
             if data["execution"] != head.execution or data["state"] != "answered" or data["woken"]:
                 continue
@@ -251,7 +251,8 @@ class Letterbox:
             raise RunNotFound(run_id)
         return head
 
-    def _rows(self, run_id: str, prefix: str) -> Iterator[Row]:
+    def rows(self, run_id: str, prefix: str) -> Iterator[Row]:
+        """Yield a run's rows whose key starts with a prefix, in the order of their keys."""
         after: str | None = None
         while True:
             page = self._store.scan(RUNS.name, run_id, prefix=prefix, after=after)

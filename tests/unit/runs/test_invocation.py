@@ -14,7 +14,7 @@ from cartwheel.dispatch import TaskReply
 from cartwheel.host import HostOptions
 from cartwheel.log import discard
 from cartwheel.plugins import load_adapter
-from cartwheel.ports import Json, JsonObject, RunNotFound, Store, Unavailable
+from cartwheel.ports import Json, JsonObject, RunConflict, RunNotFound, Store, Unavailable
 from cartwheel.ports._hook import compose, hooked
 from cartwheel.runs import EXPIRED, RUNS, WAIT, Invocations, envelope, problem, task_error
 from cartwheel.testing.faults import Crash, Faults, Recorder, When
@@ -128,6 +128,31 @@ def test_a_redriven_run_answers_from_what_an_earlier_execution_did(desk: Desk) -
     desk.reply = OK
     assert desk.call("two") == Ok({"n": 1})
     assert desk.calls == ["r:one", "r:two", "r:two"]
+
+
+def test_a_redriven_run_takes_the_same_path_again(desk: Desk) -> None:
+    declared = TaskReply(ok=False, json=b'{"code": "NotFound", "message": "gone"}')
+    unavailable = TaskReply(ok=False, json=b'{"code": "Unavailable", "message": "down"}')
+    for step, reply in (("handled", declared), ("after", OK), ("last", declared)):
+        desk.reply = reply
+        desk.call(step)
+    desk.reply = unavailable
+    desk.call("open")
+    desk.invocations.begin("r", 2)
+    desk.reply = OK
+    assert desk.call("handled") == Err(Error("NotFound", "gone"))
+    assert desk.call("after") == desk.call("last") == desk.call("open") == Ok({"n": 1})
+    assert desk.calls[4:] == ["r:last", "r:open"]
+
+
+def test_a_run_that_was_undone_for_an_open_failure_cant_go_on(desk: Desk) -> None:
+    desk.call("take")
+    desk.reply = TaskReply(ok=False, json=b'{"code": "Unavailable", "message": "down"}')
+    desk.call("pay")
+    desk.reply = OK
+    desk.call("take.compensate", undo=True)
+    with pytest.raises(RunConflict, match="undid its steps after 'pay' failed"):
+        desk.invocations.begin("r", 2)
 
 
 def test_a_cancelled_run_is_refused_its_tasks_but_not_its_compensations(desk: Desk) -> None:

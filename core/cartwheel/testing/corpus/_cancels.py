@@ -7,6 +7,7 @@ from cartwheel.testing.corpus._program import (
     Cancel,
     Chapter,
     Given,
+    Signal,
     cancelled,
     during,
     fails,
@@ -18,7 +19,7 @@ from cartwheel.testing.corpus._program import (
 )
 from cartwheel.testing.corpus._rules import Rule
 from cartwheel.testing.corpus._tasks import look, pay, pay_back, put_back, say, take
-from cartwheel.testing.corpus._timing import Word
+from cartwheel.testing.corpus._timing import Word, word
 from cartwheel.workflow import (
     RetryPolicy,
     attempt,
@@ -307,3 +308,41 @@ def a_redriven_run_may_fail_again(cmd: Given) -> None:
 )
 def a_redriven_map_does_the_missing_item_only(cmd: Given) -> list[str]:
     return map_each(cmd.words, lambda text: say(text=text).text)
+
+
+@program(
+    Rule.REDRIVE,
+    succeeds("none"),
+    seq(do("look"), do("after"), tries("pay", 2)),
+    script={"look": (refused("NotFound"), ok()), "pay": (unavailable(), ok())},
+    redrives=1,
+)
+def a_redriven_run_takes_the_same_path_again(cmd: Given) -> str:
+    found = variable("found", str)
+    with attempt():
+        found.set(look(id=cmd.id).status)
+    with catch("NotFound"):
+        found.set("none")
+    say(text=found.value, step="after")
+    pay(amount=1)
+    return found.value
+
+
+@program(
+    Rule.REDRIVE,
+    succeeds(["one", "two"]),
+    seq(do("before"), tries("pay", 2)),
+    script={
+        "before": during(
+            Signal("greeting", word("one"), "s1"), Signal("greeting", word("two"), "s2")
+        ),
+        "pay": (unavailable(), ok()),
+    },
+    redrives=1,
+)
+def a_redriven_run_hears_the_same_signals_again(cmd: Given) -> list[str]:
+    say(text="x", step="before")
+    one = wait_for("greeting", Word, timeout=1)
+    two = wait_for("greeting", Word, timeout=1)
+    pay(amount=1)
+    return [one.word, two.word]

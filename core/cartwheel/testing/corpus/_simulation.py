@@ -21,6 +21,7 @@ from cartwheel.testing.corpus._program import Act, Answer, Program, Signal
 from cartwheel.testing.corpus._tasks import as_seen, usual_output
 from cartwheel.testing.corpus._verdict import Played
 from cartwheel.workflow import (
+    LANGUAGE_ERRORS,
     Call,
     Err,
     Error,
@@ -74,7 +75,8 @@ class Simulation:
         self._cancelled = False
         self._seen: set[str] = set()
         self._mailbox: dict[str, deque[Json]] = {}
-        self._done: dict[str, Json] = {}
+        self._letters: list[Signal] = []
+        self._done: dict[str, Outcome] = {}
         self._accepted: list[bool] = []
         for at in sorted({seconds for seconds, _ in self.program.actions}):
             acts = [act for seconds, act in self.program.actions if seconds == at]
@@ -82,9 +84,12 @@ class Simulation:
         ended: list[Result] = []
         for _ in range(1 + self.program.redrives):
             self._cancelled = False
-            self._records: dict[str, Json] = {}
+            self._mailbox = {}
+            for letter in self._letters:
+                self._post(letter)
+            self._answers: list[tuple[str, Outcome]] = []
             ended.append(self._execute())
-            self._done |= self._records
+            self._done |= _records(self._answers)
         seconds = self.now - START
         while self._due:
             self._next()
@@ -180,12 +185,16 @@ class Simulation:
         if act.id in self._seen:
             return False
         self._seen.add(act.id)
+        self._letters.append(act)
         for wait in waits:
             if wait.signal == act.name:
                 self._deliver(wait.id, Ok(_copy(act.payload)))
                 return True
-        self._mailbox.setdefault(act.name, deque()).append(_copy(act.payload))
+        self._post(act)
         return True
+
+    def _post(self, letter: Signal) -> None:
+        self._mailbox.setdefault(letter.name, deque()).append(_copy(letter.payload))
 
     def _call(self, call: Call) -> None:
         if call.id not in self._run.pending:
@@ -195,7 +204,7 @@ class Simulation:
             self._deliver(call.id, Err(CANCELLED))
             return
         if key in self._done:
-            self._deliver(call.id, Ok(_copy(self._done[key])))
+            self._deliver(call.id, self._done[key])
             return
         attempt = 1 + sum(before.key == key for before in self.calls)
         seen = as_seen(_copy(call.input), self.program.name)
@@ -206,6 +215,7 @@ class Simulation:
         for act in answer.acts:
             self._do(act)
         outcome = self._outcome(answer, call, key)
+        self._answers.append((key, outcome))
         if call.timeout is not None and answer.seconds >= call.timeout:
             error = Error("Timeout", f"{call.task} did not answer in time", retryable=True)
             self._later(self.now + call.timeout, call.id, Err(error))
@@ -219,7 +229,6 @@ class Simulation:
             case "ok":
                 usual = usual_output(call.task, key, call.input)
                 value = _copy(usual if answer.value is None else answer.value)
-                self._records[key] = value
                 return Ok(value)
             case "declared":
                 return Err(Error(answer.code, answer.message, dict(answer.details)))
@@ -227,6 +236,17 @@ class Simulation:
                 return Err(Error("Unavailable", "the script says so", retryable=True))
             case "unexpected":
                 return Err(Error("Unexpected", "the script has a bug"))
+
+
+def _records(answers: list[tuple[str, Outcome]]) -> dict[str, Outcome]:
+    """Give what stays of an execution: outputs, and declared errors that the run went on from."""
+    good = [number for number, (_, outcome) in enumerate(answers) if isinstance(outcome, Ok)]
+    last = max(good, default=-1)
+    return {
+        key: outcome
+        for number, (key, outcome) in enumerate(answers)
+        if isinstance(outcome, Ok) or (number < last and outcome.error.code not in LANGUAGE_ERRORS)
+    }
 
 
 def _copy(value: Json) -> JsonObject:
