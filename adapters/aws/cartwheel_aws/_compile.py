@@ -1,4 +1,4 @@
-"""The compiler's front door for Step Functions: compile, check, count."""
+"""The compiler's front door for Step Functions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from cartwheel.ports import Json, JsonObject
 from cartwheel.workflow import _ir as ir
 from cartwheel.workflow._lower_saga import lower_saga
-from cartwheel.workflow._targets import Compiled, Cost, Finding
+from cartwheel.workflow._targets import Compiled
 from cartwheel_aws._generate import Generator
 from cartwheel_aws._machine import Label, write
 
@@ -36,17 +36,6 @@ def frame(compiled: Compiled, run_id: str, given: Json, execution: int = 1) -> J
     """Return the input with which an execution of a compiled workflow is started."""
     slots: JsonObject = json.loads(compiled.files["frame.json"])
     return {"run_id": run_id, "input": given, "execution": execution, **slots}
-
-
-def check(compiled: Compiled) -> tuple[Finding, ...]:
-    """Find what the engine would refuse or misread."""
-    return () if compiled.files else (Finding("empty", compiled.name, "it holds no files"),)
-
-
-def cost(workflow: ir.Workflow) -> Cost:
-    """Count what a run bills."""
-    generate(workflow)
-    return Cost("aws", "transition", 0, 0)
 
 
 def _text(value: Json) -> str:

@@ -138,19 +138,19 @@ def _failures(generator: Generator, root: Root, facts: Facts, name: str) -> Fiel
     """Return the compensations that may have failed, each with what was caught or null."""
     if not facts.undone:
         return ()
-    found: list[Value] = []
+    found: dict[str, Value] = {}
     for step in own_steps(root.steps):
         match step:
             case ir.TaskStep(compensates=str() as of):
                 slot = generator.slot_of(f"failed_{of}", root.frame)
                 root.frame.initial[slot] = None
-                key = generator.key(step.name, root.frame)
+                key = generator.key(f"{of}.compensate", root.frame)
                 fields: Fields = (("step", lit(of)), ("key", key), ("caught", At((slot,))))
-                found.append(Obj(fields))
+                found[slot] = Obj(fields)
             case ir.ParallelStep() | ir.MapStep() if compensates((step,)):
                 slot = generator.slot_of(step.name, root.frame)
                 root.frame.initial[slot] = None
-                found.append(Obj((("items", At((slot,))),)))
+                found[slot] = Obj((("items", At((slot,))),))
             case _:
                 pass
-    return ((name, Lst(tuple(found))),) if found else ()
+    return ((name, Lst(tuple(found.values()))),) if found else ()

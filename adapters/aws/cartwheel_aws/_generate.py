@@ -70,6 +70,11 @@ ENDPOINT = "cartwheel"
 """The function that serves what belongs to no service: waits for signals."""
 
 
+def placeholder(service: str) -> str:
+    """Return what stands for the ARN of a service's function until it is deployed."""
+    return f"${{{service}_function_arn}}"
+
+
 @dataclass(eq=False, slots=True)
 class End(Continuation):
     """Ends the run, or a branch with its value; `bare` leaves the settled record to the value."""
@@ -228,7 +233,7 @@ class Generator:
         """Return the placeholder of the function that serves a task."""
         service = task.partition(".")[0]
         self.functions.add(service)
-        return f"${{{service}}}"
+        return placeholder(service)
 
     def invocation(
         self, task: str, step: str, key: Value, given: Value, *, compensation: bool
@@ -250,10 +255,11 @@ class Generator:
         given = Obj(tuple((name, self.value(expr, spot)) for name, expr in step.input.items()))
         ready = spot.ready(given)
         undoing = isinstance(step, ir.TaskStep) and step.compensates is not None
+        name = calls_as(step)
         fields: JsonObject = {"Type": "Task", "Resource": self.resource(step.task)}
         ready_key = spot.ready(key)
         fields["Parameters"] = self.invocation(
-            step.task, step.name, ready_key, ready, compensation=undoing
+            step.task, name, ready_key, ready, compensation=undoing
         )
         if step.timeout is not None:
             fields["TimeoutSeconds"] = step.timeout
@@ -388,12 +394,13 @@ class Generator:
 
     def _task(self, step: ir.TaskStep, spot: Spot, after: Pos | None, place: Place) -> bool:
         """Write a task; false when it is the last state of its line."""
-        fields = self.call(step, spot, self.key(step.name, spot.frame))
+        fields = self.call(step, spot, self.key(calls_as(step), spot.frame))
         if step.compensates is not None:
             slot = self.slot_of(f"failed_{step.compensates}", spot.frame)
             state = spot.put("", {**fields, "ResultPath": None})
             assert state.next is not None
             state.catches.append(Catch((ALL,), slot, state.next))
+            spot.facts = replace(spot.facts, undone=True)
             return True
         spec, before = self.workflow.tasks[step.task], spot.facts
         slot = self.slot_of(step.name, spot.frame)
@@ -621,6 +628,12 @@ class Generator:
                 else:
                     env[name] = once
         return env, differing
+
+
+def calls_as(step: ir.TaskStep | ir.PollStep) -> str:
+    """Return the step in whose name a task is called: a compensation has its step's, wherever."""
+    undone = step.compensates if isinstance(step, ir.TaskStep) else None
+    return step.name if undone is None else f"{undone}.compensate"
 
 
 def _narrowed(facts: Facts, condition: Value, *, holds: bool) -> Facts:

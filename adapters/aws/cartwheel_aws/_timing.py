@@ -44,7 +44,7 @@ def sleep(generator: Generator, step: ir.SleepStep, spot: Spot, place: Place) ->
 
 def wait(generator: Generator, step: ir.WaitStep, spot: Spot, place: Place) -> None:
     """Write a wait: it hands its token to the endpoint, which wakes it."""
-    from cartwheel_aws._generate import ENDPOINT
+    from cartwheel_aws._generate import ENDPOINT, placeholder
 
     generator.functions.add(ENDPOINT)
     given = Obj(
@@ -56,7 +56,7 @@ def wait(generator: Generator, step: ir.WaitStep, spot: Spot, place: Place) -> N
     )
     key = spot.ready(generator.key(step.name, spot.frame))
     payload = generator.invocation(WAIT, step.name, key, given, compensation=False)
-    parameters: Json = {"FunctionName": f"${{{ENDPOINT}}}", "Payload": payload}
+    parameters: Json = {"FunctionName": placeholder(ENDPOINT), "Payload": payload}
     again: Json = {
         "ErrorEquals": list(SERVICE),
         "IntervalSeconds": 1,
