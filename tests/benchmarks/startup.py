@@ -61,7 +61,7 @@ def fixture() -> list[Figure]:
         body = f"import pytest\n\n@pytest.mark.parametrize('n', range({TESTS}))\n"
         empty.write_text(body + "def test_it(n):\n    pass\n", encoding="utf-8")
         used.write_text(body + "def test_it(n, shop):\n    pass\n", encoding="utf-8")
-        without = ["-p", "no:cartwheel"]
+        without = ["-p", "no:cartwheel", "-p", "no:cartwheel_shop"]
         idle, plain = paired(
             5, partial(child_cpu, _pytest(empty)), partial(child_cpu, _pytest(empty, without))
         )

@@ -1,7 +1,7 @@
 """The pytest plugin: fixtures that open applications in memory; it loads nothing until one is used.
 
-`memory_host` opens any application, `faults` and `recorder` are hooks on the port calls of what a
-test opens, and `shop` is the shop with helpers.
+`memory_host` opens any application; `faults` and `recorder` are hooks on the port calls of what a
+test opens.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from cartwheel.host import Host
     from cartwheel.ports import Hook
     from cartwheel.testing.faults import Faults, Recorder
-    from cartwheel_workflows.testing import Shop
 
 # The kit's own assertions explain themselves as a test module's do.
 pytest.register_assert_rewrite(
@@ -72,20 +71,6 @@ def memory_host(request: pytest.FixtureRequest) -> Iterator[Callable[[App], Host
     adapter, hook = load_adapter("memory"), hook_of(request)
     with ExitStack() as opened:
         yield lambda app: opened.enter_context(adapter.open(app, HostOptions(hook=hook)))
-
-
-@pytest.fixture
-def shop(request: pytest.FixtureRequest) -> Iterator[Shop]:
-    """Give the shop with helpers over its HTTP API, opened in memory when it is first used.
-
-    Where the test uses `recorder` or `faults` too, they stand around every port call.
-    """
-    from importlib import import_module
-
-    # By name: the framework knows no shop, and a project without one has this plugin all the same.
-    made: Shop = import_module("cartwheel_workflows.testing").Shop(hook_of(request))
-    yield made
-    made.close()
 
 
 def hook_of(request: pytest.FixtureRequest) -> Hook | None:
