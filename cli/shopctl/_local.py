@@ -14,13 +14,19 @@ from cartwheel.plugins import AdapterError, load_adapter
 
 if TYPE_CHECKING:
     from cartwheel_local import LocalHost
+    from cartwheel_outside import Settings
 
 
-def open_local(app: App, folder: Path) -> LocalHost:
-    """Open an application to serve it; raises AdapterError when something is not installed."""
+def open_local(app: App, folder: Path, settings: Settings | None = None) -> LocalHost:
+    """Open an application to serve it, with the outside services that the settings name.
+
+    Raises AdapterError when something is not installed, ConfigurationError for what can't be used.
+    """
     from cartwheel_local import LocalHost
+    from cartwheel_outside import replacing
 
-    host = load_adapter("local").open(app, HostOptions(data=folder))
+    replace = None if settings is None else replacing(settings)
+    host = load_adapter("local").open(app, HostOptions(data=folder, replace=replace))
     if not isinstance(host, LocalHost):
         raise AdapterError(
             f"adapter 'local' opened a {type(host).__name__}; another distribution has taken its "

@@ -27,6 +27,14 @@ def dev(
     seed: Annotated[
         bool, typer.Option("--seed", help="Fill the shop's catalogue first, if it is empty.")
     ] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            help="Mail, SMS and payment services as TOML; default: the project's.",
+        ),
+    ] = None,
     app: AppOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -38,12 +46,14 @@ def dev(
     from shopctl._files import data_folder
     from shopctl._local import open_local
     from shopctl._output import progress
+    from shopctl._settings import load_settings
 
     project = find_project(app, Path.cwd())
     loaded = load_project(project)
     folder = data_folder(data, project.folder, loaded.name)
+    settings = load_settings(config, project.folder)
     # From here on nothing is said before it is so: whoever reads the address may use it.
-    with open_local(loaded, folder) as host:
+    with open_local(loaded, folder, settings) as host:
         if seed:
             from shopctl._shop import seed_shop
 

@@ -1,0 +1,52 @@
+"""The outside services of a served application: from a file, the project, the environment."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shopctl._errors import CliError
+
+if TYPE_CHECKING:
+    from cartwheel_outside import Settings
+
+TABLE = "[tool.cartwheel.local]"
+
+
+def load_settings(config: Path | None, project: Path) -> Settings:
+    """Read the settings of --config, else of the project's pyproject.toml; variables come first.
+
+    Raises CliError for a file that can't be read, and ConfigurationError for what it says.
+    """
+    from cartwheel.ports import ConfigurationError
+    from cartwheel_outside import read_settings
+
+    file = config if config is not None else project / "pyproject.toml"
+    table: object = {}
+    if config is not None or file.is_file():
+        content = _toml(file)
+        table = content if config is not None else _of_project(content)
+    if not isinstance(table, dict):
+        raise CliError(f"{file}: {TABLE} is no table")
+    try:
+        return read_settings(table, os.environ)
+    except ConfigurationError as error:
+        raise CliError(f"{file} or the environment: {error}") from error
+
+
+def _toml(file: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CliError(f"{file}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CliError(f"{file} is no TOML: {error}") from error
+
+
+def _of_project(content: dict[str, object]) -> object:
+    found: object = content
+    for name in ("tool", "cartwheel", "local"):
+        found = found.get(name, {}) if isinstance(found, dict) else {}
+    return found
