@@ -23,22 +23,22 @@ if TYPE_CHECKING:
     from cartwheel_gcp._generator import Generator
 
 
-def generate_parallel(
-    gen: Generator, step: ir.ParallelStep, scope: Scope, block: Block
-) -> None:
+def generate_parallel(gen: Generator, step: ir.ParallelStep, scope: Scope, block: Block) -> None:
     """Generate a parallel: branches, then a switch that raises the lowest-numbered error."""
     if len(step.branches) > GCP_BRANCHES:
         what = f"a parallel has at most {GCP_BRANCHES} branches, this has {len(step.branches)}"
         remedy = "use map_each, or put some branches after the others"
         gen.gap("a parallel of many branches", what, remedy)
-    _check_depth(gen, scope)
+    # Workflows wants two branches at least: one that is alone is put into the line.
+    alone = sum(bool(each.body) or each.result is not None for each in step.branches) < 2
+    if not alone:
+        _check_depth(gen, scope)
     shared: list[Json] = []
-    branches: list[Json] = []
+    bodies: list[tuple[str, Steps]] = []
     raises: list[Json] = []
-    bodies = tuple(inner for branch in step.branches for inner in branch.body)
     for number, branch in enumerate(step.branches, 1):
         inside = gen.scope(branch.body, scope)
-        inside.depth += 1
+        inside.depth += 0 if alone else 1
         name = f"{step.name}_{number}"
         place = None if branch.result is None else scope.place(branch.result)
         if place is not None:
@@ -48,39 +48,29 @@ def generate_parallel(
             error = scope.declare(gen.variables(f"{name}_error"))
             shared.append(error)
             raises.append({"condition": f"${{{error} != null}}", "raise": f"${{{error}}}"})
-        steps = _branch(gen, branch, place, inside, name, error)
+        steps = _branch(gen, branch, inside, place=place, name=name, error=error)
         if branch.result is not None:
             scope.learn(branch.result, inside.type_of(branch.value))
         if steps:
-            branches.append({gen.block_name(name): {"steps": steps}})
-    if shape.compensates(bodies):
+            bodies.append((name, steps))
+    if any(shape.compensates(branch.body) for branch in step.branches):
         shared.append(FAILURES)
-    inner: JsonObject = {"branches": branches}
-    if shared:
-        inner = {"shared": shared, **inner}
-    if len(branches) > 1:
-        block.add(step.name, {"parallel": inner})
-    elif branches:
-        _alone(branches, block)
+    if len(bodies) > 1:
+        branches: list[Json] = [{gen.block_name(name): {"steps": own}} for name, own in bodies]
+        whole: JsonObject = {"shared": shared} if shared else {}
+        block.add(step.name, {"parallel": {**whole, "branches": branches}})
+    for _, own in bodies if len(bodies) == 1 else ():
+        block.steps.extend(own)
     if raises:
         block.add(f"{step.name}_settled", {"switch": raises})
-
-
-def _alone(branches: list[Json], block: Block) -> None:
-    """Put a branch that is alone into the line: Workflows wants two of them at least."""
-    for branch in branches:
-        assert isinstance(branch, dict)
-        for inside in branch.values():
-            assert isinstance(inside, dict)
-            assert isinstance(inside["steps"], list)
-            block.steps.extend(inside["steps"])
 
 
 def _branch(
     gen: Generator,
     branch: ir.Branch,
-    place: Place | None,
     scope: Scope,
+    *,
+    place: Place | None,
     name: str,
     error: str | None,
 ) -> Steps:
@@ -98,7 +88,7 @@ def _branch(
         raised = gen.variables(f"{name}_raised")
         handler = gen.block()
         handler.add(f"{name}_failed", error_of(raised, error))
-        outer.add(f"{name}_settle", gen.catch(inner.steps, raised, handler.steps))
+        gen.put_try(f"{name}_settle", inner.steps, raised, handler.steps, outer)
     return outer.steps
 
 
@@ -126,7 +116,7 @@ def generate_map(gen: Generator, step: ir.MapStep, scope: Scope, block: Block) -
     if failures is not None:
         start.append({failures: []})
     block.assign(f"{step.name}_start", start)
-    steps = _item(gen, step, inside, index, results, failures)
+    steps = _item(gen, step, inside, index=index, results=results, failures=failures)
     loop: JsonObject = {"value": variable, "index": index, "in": items, "steps": steps}
     if line:
         block.add(step.name, {"for": loop})
@@ -167,6 +157,7 @@ def _item(
     gen: Generator,
     step: ir.MapStep,
     scope: Scope,
+    *,
     index: str,
     results: str | None,
     failures: str | None,
@@ -191,7 +182,7 @@ def _item(
             {failures: f"${{list.concat({failures}, {failure})}}"},
         ]
         handler.assign(f"{step.name}_failed", entries)
-        outer.add(f"{step.name}_settle", gen.catch(inner.steps, raised, handler.steps))
+        gen.put_try(f"{step.name}_settle", inner.steps, raised, handler.steps, outer)
     if not outer.steps:
         outer.assign(f"{step.name}_nothing", [{gen.variables("nothing"): None}])
     return outer.steps

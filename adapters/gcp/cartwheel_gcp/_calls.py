@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cartwheel.ports import Json, JsonObject
 from cartwheel.workflow import _ir as ir
-from cartwheel.workflow._lint_targets import GCP_CALL_SECONDS
+from cartwheel.workflow._lint_targets import GCP_CALL_SECONDS, GCP_EXPRESSION
 from cartwheel_gcp._names import ERROR_OF, FAILURES, RUN, Fresh, field
 
 RUNTIME = "cartwheel"
@@ -80,21 +80,33 @@ class Retries:
 
 def _predicate(codes: tuple[str, ...]) -> JsonObject:
     """Make the routine that says whether an error is tried again; `e` is what was raised."""
+    steps: list[Json] = [{"look": error_of("e", "error")}]
     # A cancelled run stays cancelled: trying again would only ask once more.
-    again = f'error.code != "{ir.CANCELLED}"' if codes == ("*",) else has_code("error", codes)
-    return {
-        "params": ["e"],
-        "steps": [
-            {"look": error_of("e", "error")},
-            {"answer": {"return": "${" + again + "}"}},
-        ],
-    }
+    conditions = has_code("error", codes)
+    if codes == ("*",):
+        conditions = [f'error.code != "{ir.CANCELLED}"']
+    if len(conditions) == 1:
+        steps.append({"answer": {"return": "${" + conditions[0] + "}"}})
+    else:
+        arms: list[Json] = [{"condition": "${" + each + "}", "return": True} for each in conditions]
+        steps += [{"is_listed": {"switch": arms}}, {"answer": {"return": False}}]
+    return {"params": ["e"], "steps": steps}
 
 
-def has_code(error: str, codes: tuple[str, ...], *, otherwise: bool = False) -> str:
-    """Write the condition that an error has one of some codes, or none of them."""
-    op, by = ("!=", " and ") if otherwise else ("==", " or ")
-    return by.join(f'{error}.code {op} "{code}"' for code in codes)
+def has_code(error: str, codes: tuple[str, ...]) -> list[str]:
+    """Write the conditions one of which holds when an error has one of some codes.
+
+    There is more than one only where it would be too long for an expression.
+    """
+    conditions: list[str] = []
+    for code in codes:
+        test = f'{error}.code == "{code}"'
+        longer = f"{conditions[-1]} or {test}" if conditions else test
+        if conditions and len(longer) <= GCP_EXPRESSION:
+            conditions[-1] = longer
+        else:
+            conditions.append(test)
+    return conditions
 
 
 def language_error() -> JsonObject:

@@ -41,10 +41,9 @@ _FIELDS = {
 }
 _ENDS = frozenset({"end", "break", "continue"})
 _MODULES = frozenset(
-    "base64 events experimental googleapis hash http json list map math retry sys text time "
-    "uuid".split()
+    """base64 events experimental googleapis hash http json list map math retry sys text time
+    uuid""".split()  # noqa: SIM905 - a list of words reads better in lines
 )
-_DEEPEST = 20
 
 
 def check(compiled: Compiled) -> tuple[Finding, ...]:
@@ -235,9 +234,7 @@ class _Routine:
             yield from self._retry(retry, place)
         if isinstance(handler, dict):
             variables = place.variables.inner({str(handler.get("as"))})
-            inner = _Place(
-                place.where, place.targets, place.in_loop, place.parallels, variables
-            )
+            inner = _Place(place.where, place.targets, place.in_loop, place.parallels, variables)
             yield from self._steps(handler.get("steps"), inner)
 
     def _retry(self, retry: JsonObject, place: _Place) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from cartwheel.workflow._lint_targets import GCP_NAME, GCP_SOURCE_BYTES
 from cartwheel.workflow._lower_saga import lower_saga
 from cartwheel.workflow._targets import Compiled, Cost, Gap, Unsupported
 from cartwheel_gcp._calls import RUNTIME, service_of
+from cartwheel_gcp._cost import GROUPING, happy, worst
 from cartwheel_gcp._generator import Generator
 from cartwheel_gcp._registered import tighten
 from cartwheel_gcp._writer import write, write_short
@@ -20,12 +21,11 @@ def compile_workflow(workflow: Workflow) -> Compiled:
     Raises BuildError for a workflow with problems of its own, and Unsupported with everything that
     can't be expressed.
     """
-    generator = Generator(tighten(lower_saga(workflow)))
-    document = generator.document()
+    document, gaps = _document(workflow)
     text = write(document)
     if _bytes(text) > GCP_SOURCE_BYTES:
         text = write_short(document)
-    gaps = [*_name(workflow), *generator.gaps, *_size(text)]
+    gaps += _size(text)
     if gaps:
         raise Unsupported(dict.fromkeys(gaps), workflow.name)
     path = f"{workflow.name}.workflow.json"
@@ -47,7 +47,18 @@ def frame(workflow: Workflow) -> JsonObject:
 
 def cost(workflow: Workflow) -> Cost:
     """Count what a run bills; raises Unsupported as compiling does."""
-    return Cost("gcp", "step", 0, 0)
+    document, gaps = _document(workflow)
+    if gaps:
+        raise Unsupported(dict.fromkeys(gaps), workflow.name)
+    count = happy(document)
+    other = {GROUPING: count.grouping} if count.grouping else {}
+    return Cost("gcp", "step", count.steps, worst(document), count.effects, {}, other)
+
+
+def _document(workflow: Workflow) -> tuple[JsonObject, list[Gap]]:
+    generator = Generator(tighten(lower_saga(workflow)))
+    document = generator.document()
+    return document, [*_name(workflow), *generator.gaps]
 
 
 def _name(workflow: Workflow) -> list[Gap]:

@@ -294,4 +294,3 @@ def _is_small(expr: Expr) -> bool:
             return True
         case _:
             return False
-

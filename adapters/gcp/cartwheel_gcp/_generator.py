@@ -12,7 +12,7 @@ from typing import assert_never
 from cartwheel.ports import Json, JsonObject
 from cartwheel.workflow import _ir as ir
 from cartwheel.workflow import _types as t
-from cartwheel.workflow._expr import LiteralExpr, NotExpr, ObjectExpr
+from cartwheel.workflow._expr import LiteralExpr, NotExpr, ObjectExpr, RefExpr
 from cartwheel.workflow._lint_targets import GCP_CALL_SECONDS
 from cartwheel.workflow._targets import Gap
 from cartwheel_gcp import _shape as shape
@@ -34,6 +34,8 @@ from cartwheel_gcp._waits import SIGNAL, generate_poll, generate_sleep, generate
 
 BODY = ".body"
 """Where a call's answer has the task's output."""
+_TRIED = frozenset({"call", "retry"})
+"""What the steps have that are one call, with its retries or without."""
 
 
 class Generator:
@@ -119,6 +121,20 @@ class Generator:
         name = None if self._step is None else self._step.name
         self.gaps.append(Gap(name, feature, "gcp", limit, remedy))
 
+    def put_try(self, name: str, steps: Steps, raised: str, handler: Steps, block: Block) -> None:
+        """Put steps with a handler into a list; a call that is alone takes the handler itself."""
+        only = steps[0] if len(steps) == 1 else None
+        if isinstance(only, dict):
+            ((own, step),) = only.items()
+            if isinstance(step, dict) and "except" not in step and (step.keys() & _TRIED):
+                whole: JsonObject = {"try": step.get("try", step)}
+                if "retry" in step:
+                    whole["retry"] = step["retry"]
+                whole["except"] = {"as": raised, "steps": handler}
+                block.steps.append({own: whole})
+                return
+        block.add(name, self.catch(steps, raised, handler))
+
     def catch(self, steps: Steps, raised: str, handler: Steps) -> JsonObject:
         """Make a try step."""
         return {"try": {"steps": steps}, "except": {"as": raised, "steps": handler}}
@@ -176,7 +192,7 @@ class Generator:
         """Make the try step around the whole run: a failed run ends with its document too."""
         raised, error = self.variables("raised"), self.variables("error")
         cancelled: Json = {
-            "condition": "${" + has_code(error, (ir.CANCELLED,)) + "}",
+            "condition": "${" + has_code(error, (ir.CANCELLED,))[0] + "}",
             "raise": document("cancelled", None, "${" + error + "}", undoes=self._undoes),
         }
         handler = self.block()
@@ -221,16 +237,16 @@ class Generator:
         """Handle the failure of a registered call: unless nothing happened, it is to be undone."""
         name = registration.step
         raised = self.variables(f"{name}_raised")
-        handler, unknown = self.block(), self.block()
-        self._register(registration, None, scope, unknown)
+        handler = self.block()
         if registration.codes:
             error = self.variables(f"{name}_error")
             handler.add(f"{name}_error", error_of(raised, error))
-            text = has_code(error, registration.codes, otherwise=True)
-            entry: Json = {"condition": "${" + text + "}", "steps": unknown.steps}
-            handler.add(f"{name}_maybe", {"switch": [entry]})
-        else:
-            handler.steps.extend(unknown.steps)
+            refused: list[Json] = [
+                {"condition": "${" + text + "}", "raise": "${" + raised + "}"}
+                for text in has_code(error, registration.codes)
+            ]
+            handler.add(f"{name}_refused", {"switch": refused})
+        self._register(registration, None, scope, handler)
         handler.add(f"{name}_raise", {"raise": "${" + raised + "}"})
         return {"as": raised, "steps": handler.steps}
 
@@ -261,9 +277,7 @@ class Generator:
         record: JsonObject = {"step": step.compensates, "key": key, "error": "${" + error + "}"}
         noted: Json = f"${{list.concat({FAILURES}, {failure})}}"
         handler.assign(f"{name}_failed", [{failure: record}, {FAILURES: noted}])
-        block.add(
-            step.name, self.tried(call, step.retry, {"as": raised, "steps": handler.steps})
-        )
+        block.add(step.name, self.tried(call, step.retry, {"as": raised, "steps": handler.steps}))
 
     def _assign(self, step: ir.AssignStep, scope: Scope, block: Block) -> None:
         value = self.write(scope, block).value(step.value)
@@ -298,10 +312,13 @@ class Generator:
             block.add(step.name, {"switch": arms})
 
     def _try(self, step: ir.TryStep, scope: Scope, block: Block) -> None:
+        body, undo = _fused(step, scope)
         inner, handler = block.inner(), block.inner()
-        self.body(step.body, scope, inner)
+        self.body(body, scope, inner)
         raised, error = self.variables(f"{step.name}_raised"), self._error(step, scope)
         handler.add(f"{step.name}_error", error_of(raised, error))
+        self.materialise(body, list(shape.reads(undo)), scope, handler)
+        self.body(undo, scope, handler)
         arms: list[Json] = []
         for each in step.handlers:
             own = block.inner()
@@ -310,7 +327,7 @@ class Generator:
                 scope.learn(each.error, t.ERROR_TYPE)
                 if place != Place(error):
                     own.assign(f"{step.name}_caught", [place.entry("${" + error + "}")])
-            self.materialise(step.body, list(shape.reads(each.body)), scope, own)
+            self.materialise(body, list(shape.reads(each.body)), scope, own)
             self.body(each.body, scope, own)
             whole = ir.ANY_ERROR in each.codes
             if not own.steps and (arms or not whole):
@@ -321,14 +338,25 @@ class Generator:
                     break
                 arms.append({"condition": True, "steps": own.steps})
             else:
-                text = self.write(scope, block).computed(has_code(error, each.codes))
+                text = self._has_code(error, each.codes, handler)
                 arms.append({"condition": text, "steps": own.steps})
         if arms:
             if not any(ir.ANY_ERROR in each.codes for each in step.handlers):
                 arms.append({"condition": True, "raise": "${" + error + "}"})
             handler.add(f"{step.name}_catch", {"switch": arms})
         if inner.steps:
-            block.add(step.name, self.catch(inner.steps, raised, handler.steps))
+            self.put_try(step.name, inner.steps, raised, handler.steps, block)
+
+    def _has_code(self, error: str, codes: tuple[str, ...], block: Block) -> str:
+        """Write the condition that an error has one of some codes."""
+        first, *more = has_code(error, codes)
+        if not more:
+            return "${" + first + "}"
+        name = self.variables("kept")
+        entries: list[Json] = [{name: "${" + first + "}"}]
+        entries += [{name: f"${{{name} or {text}}}"} for text in more]
+        block.assign(name, entries)
+        return "${" + name + "}"
 
     def _error(self, step: ir.TryStep, scope: Scope) -> str:
         """Give the variable for a caught error: its name's own, where one handler names it."""
@@ -363,6 +391,28 @@ def _calls(routine: str, value: Json) -> bool:
     if isinstance(value, dict):
         return value.get("call") == routine or any(_calls(routine, v) for v in value.values())
     return isinstance(value, list) and any(_calls(routine, each) for each in value)
+
+
+def _fused(step: ir.TryStep, scope: Scope) -> tuple[shape.Body, shape.Body]:
+    """Give the body of a try, and what is undone before its handlers.
+
+    A saga that is all of an attempt needs no try of its own: what undoes it comes before the
+    attempt's handlers.
+    """
+    body = step.body
+    undo: shape.Body = ()
+    while True:
+        kept = [inner for inner in body if inner.name not in scope.dropped]
+        if len(kept) != 1 or not isinstance(kept[0], ir.TryStep):
+            return body, undo
+        handler = kept[0].handlers[0]
+        *before, last = handler.body or (step,)
+        if ir.ANY_ERROR not in handler.codes or not isinstance(last, ir.RaiseStep):
+            return body, undo
+        named = isinstance(last.error, RefExpr) and last.error == RefExpr(name=handler.error or "")
+        if not named or shape.can_raise(before) or handler.error in shape.reads(tuple(before)):
+            return body, undo
+        body, undo = kept[0].body, (*before, *undo)
 
 
 def _path(writers: list[ir.Step]) -> str:

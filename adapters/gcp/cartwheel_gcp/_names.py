@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from cartwheel.ports import Json, JsonObject
+
 RUN = "run"
 """The parameter of the main routine: `{run_id, input, execution, urls}`."""
 FAILURES = "compensation_failures"
@@ -45,7 +47,7 @@ class Place:
         """Give the expression that reads the value."""
         return self.variable + self.path
 
-    def entry(self, value: object) -> dict[str, object]:
+    def entry(self, value: Json) -> JsonObject:
         """Give the assignment that sets the value."""
         for part in reversed(self.path.split(".")[1:]):
             value = {part: value}

@@ -85,8 +85,9 @@ class _Pass:
             return 1, first
         call, codes = _call(steps[1])
         given, key = record.fields["input"], record.fields["key"]
-        assert isinstance(key, KeyExpr)
-        if call is None or call.name != key.step or not isinstance(given, ObjectExpr):
+        if call is None or not isinstance(key, KeyExpr) or call.name != key.step:
+            return 1, first
+        if not isinstance(given, ObjectExpr):
             return 1, first
         marker = call.result or f"answer_{first.variable}"
         if self._writers[marker] > 1 or not self._is_stable(given):

@@ -108,4 +108,3 @@ def _literal(value: bool | int | str | None) -> t.Type:
             return t.INT
         case str():
             return t.STRING
-

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import TypeAlias
 
 from cartwheel.workflow import _ir as ir
 from cartwheel.workflow._expr import Expr, LiteralExpr, RefExpr, walk_expr
 
-Body = tuple[ir.Step, ...]
+Body: TypeAlias = tuple[ir.Step, ...]
 
 
 def frame_steps(body: Body) -> list[ir.Step]:
@@ -46,9 +47,7 @@ def reads(body: Body) -> Counter[str]:
 
 def names_in(*exprs: Expr) -> list[str]:
     """Give the names that expressions refer to."""
-    return [
-        part.name for expr in exprs for part in walk_expr(expr) if isinstance(part, RefExpr)
-    ]
+    return [part.name for expr in exprs for part in walk_expr(expr) if isinstance(part, RefExpr)]
 
 
 def is_null(expr: Expr) -> bool:

@@ -78,7 +78,10 @@ def generate_wait(gen: Generator, step: ir.WaitStep, scope: Scope, block: Block)
     if timeout is None:
         block.add(name, wait)
     else:
-        block.add(name, _or_expired(gen, step, key, given, wait, scope.declare(signal)))
+        block.add(
+            name,
+            _or_expired(gen, step, key=key, given=given, wait=wait, signal=scope.declare(signal)),
+        )
     refused: Json = {
         "condition": "${not " + signal + CALLBACK + ".ok}",
         "raise": "${" + signal + CALLBACK + ".error}",
@@ -93,6 +96,7 @@ def generate_wait(gen: Generator, step: ir.WaitStep, scope: Scope, block: Block)
 def _or_expired(
     gen: Generator,
     step: ir.WaitStep,
+    *,
     key: Json,
     given: JsonObject,
     wait: JsonObject,

@@ -9,13 +9,13 @@ from collections import deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from _timeline import Timeline, Waiting
+from tests.engines.gcp._timeline import Timeline, Waiting
 
 
 class Callbacks:
     """Is the `events` module of the standard library."""
 
-    def __init__(self, timeline: Timeline, error: Any) -> None:  # noqa: ANN401  # the emulator's class
+    def __init__(self, timeline: Timeline, error: Any) -> None:  # the emulator's class
         self._timeline = timeline
         self._error = error
         self._lock = threading.Lock()
@@ -54,7 +54,7 @@ class Callbacks:
             raise self._error(message="TimeoutError: no callback", tags=["TimeoutError"])
         return {"http_request": {"body": came.popleft(), "method": "POST"}, "type": "HTTP"}
 
-    def _take(self, path: str, body: Any) -> bool:  # noqa: ANN401  # any JSON
+    def _take(self, path: str, body: Any) -> bool:  # any JSON
         with self._lock:
             if path not in self._came:
                 return False

@@ -3,7 +3,8 @@
 Every job is done in a fork of its own, so that corrections can be left out one by one, and nothing
 of a run is left to the next.
 
-    {"source": {...}, "input": {...} | null, "without": [...], "act": url | null, "at": [seconds]}
+    {"source": {...}, "input": {...}, "act": url, "at": [seconds], "now": seconds,
+     "without": [corrections], "real": whether sleeps take their time, "patience": seconds}
 """
 
 from __future__ import annotations
@@ -15,12 +16,11 @@ import logging
 import os
 import signal
 import sys
-import time
 import traceback
 from typing import Any
 
-from _timeline import Timeline, WaitsForEver
-from corrections import correct, plain
+from tests.engines.gcp._timeline import Timeline, WaitsForEver
+from tests.engines.gcp.corrections import correct, plain
 
 SECONDS = 20
 """Real seconds after which a job is given up."""
@@ -33,7 +33,8 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
     main: Any = importlib.import_module("workflows_emulator.main")
     timeline = Timeline()
     timeline.now = float(job.get("now", 0.0))
-    virtual_time(timeline)
+    if not job.get("real"):
+        virtual_time(timeline)
     over_http(timeline)
     correct(timeline, tuple(job.get("without", ())))
     steps = count_steps(main)
@@ -56,7 +57,7 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
     return {**ended, "now": timeline.now, "steps": steps[0]}
 
 
-def count_steps(main: Any) -> list[int]:  # noqa: ANN401  # a module
+def count_steps(main: Any) -> list[int]:  # a module
     """Count the named steps that are run."""
     count = [0]
     before = main.get_step
@@ -121,18 +122,18 @@ def serve() -> None:
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:
-            signal.alarm(SECONDS)
+            job = json.loads(line)
+            signal.alarm(job.get("patience", SECONDS))
             try:
-                print(json.dumps(run(json.loads(line))), flush=True)
+                print(json.dumps(run(job)), flush=True)
             except BaseException:  # noqa: BLE001  # the driver must get its line
                 print(json.dumps({"broken": traceback.format_exc()}), flush=True)
             finally:
                 os._exit(0)
         _, status = os.waitpid(pid, 0)
         if status:
-            print(json.dumps({"broken": f"gave up after {SECONDS} s: {status}"}), flush=True)
+            print(json.dumps({"broken": f"ended by signal {status}"}), flush=True)
 
 
 if __name__ == "__main__":
-    time.tzset()
     serve()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 
@@ -70,7 +70,7 @@ class Timeline:
                 waiting.due.dropped = True
                 self._push(self.now, waiting.going.set)
 
-    def together(self, works: list[Callable[[], None]], limit: int | None) -> None:
+    def together(self, works: Sequence[Callable[[], None]], limit: int | None) -> None:
         """Run works in threads of their own, at most `limit` at once, and wait for all."""
         if not works:
             return

@@ -1,8 +1,8 @@
-"""Where workflows-emulator 1.10.0 does other than Google's documentation says, and what is put right.
+"""Where workflows-emulator 1.10.0 does other than Google documents, and how that is put right.
 
-Only what compiled workflows need is corrected, each with a probe in `probes.py` that shows the fault
-in the emulator alone. Everything else of the emulator (its reading of steps, `next`, try, switch,
-subworkflows, calls, results, expressions) stays as it is: that is what judges the compiler.
+Only what compiled workflows need is corrected, each with a probe in `probes.py` that shows the
+fault in the emulator alone. Everything else of the emulator (its reading of steps, `next`, try,
+switch, subworkflows, calls, results, expressions) stays as it is: that judges the compiler.
 
 Loaded by the emulator's own environment, in a child process.
 """
@@ -16,12 +16,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from _timeline import Timeline
+from tests.engines.gcp._timeline import Timeline
 
 
-def _module(name: str) -> Any:  # noqa: ANN401  # its types are not known here
+def _module(name: str) -> Any:  # its types are not known here
     return importlib.import_module(f"workflows_emulator.{name}")
 
 
@@ -35,7 +36,7 @@ class Correction:
     apply: Callable[[Timeline], None]
 
 
-def plain(value: Any) -> Any:  # noqa: ANN401  # any JSON, in the emulator's own types
+def plain(value: Any) -> Any:  # any JSON, in the emulator's own types
     """Give a value in plain dicts and lists: the emulator's own kind of dict has other ideas."""
     if isinstance(value, dict):
         return {key: plain(dict.__getitem__(value, key)) for key in dict.keys(value)}
@@ -242,10 +243,8 @@ def branches(timeline: Timeline) -> None:
                 failures[str(number)] = error
 
         limit = parallel.get("concurrency_limit")
-        timeline.together(
-            [lambda n=n, c=c, s=s: work(n, c, s) for n, (c, s) in enumerate(begun)],  # type: ignore[misc]  # mypy can't infer a lambda's defaults
-            limit,
-        )
+        works = [partial(work, number, *each) for number, each in enumerate(begun)]
+        timeline.together(works, limit)
         self.check_raise_results(failures)
         return outer, self.config.get("next"), None
 
@@ -297,7 +296,7 @@ def requests_and_errors(timeline: Timeline) -> None:
 
 def callbacks(timeline: Timeline) -> None:
     """Have callback endpoints, served over HTTP on loopback."""
-    from _callbacks import Callbacks
+    from tests.engines.gcp._callbacks import Callbacks
 
     render = _module("render")
     render.STANDARD_LIBRARY["events"] = Callbacks(timeline, _module("utils").WorkflowError)

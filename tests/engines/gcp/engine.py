@@ -78,8 +78,9 @@ class Emulator:
 
 
 _BOOT = (
-    "import runpy, sys, pathlib; path = sys.argv[1]; "
-    "sys.path.insert(0, str(pathlib.Path(path).parent)); runpy.run_path(path, run_name='__main__')"
+    "import pathlib, runpy, sys; path = sys.argv[1]; "
+    "sys.path.insert(0, str(pathlib.Path(path).parents[3])); "
+    "runpy.run_path(path, run_name='__main__')"
 )
 
 
