@@ -15,13 +15,15 @@ from cartwheel.workflow._expr import Expr, ObjectExpr, RefExpr
 from cartwheel_aws import _render as render
 from cartwheel_aws._ends import FAILED
 from cartwheel_aws._machine import Label, State, reachable
-from cartwheel_aws._scope import Frame, Place, Root, compensates
+from cartwheel_aws._scope import Frame, Place, Root, compensates, reads
 from cartwheel_aws._spot import Spot
 from cartwheel_aws._values import (
     At,
+    Caught,
     Fmt,
     MaybeCaught,
     Path,
+    everything,
     joined,
     lit,
 )
@@ -42,13 +44,14 @@ def branch_parallel(
 
     slot = generator.slot_of(step.name, spot.frame)
     undoes = compensates((step,))
-    base: Path = (slot, "branches") if undoes else (slot,)
     facts = replace(spot.facts, done=frozenset())
-    fields: JsonObject = {"Type": "Parallel", "ResultPath": f"$.{slot}"}
+    # Branches are told apart by name: moto takes a field of a list's item for a list.
+    chosen: JsonObject = {f"{_branch(i)}.$": f"$[{i}]" for i in range(len(step.branches))}
     if undoes:
-        fields["ResultSelector"] = {"branches.$": "$", "failed.$": f"$[*].{FAILED}"}
+        chosen["failed.$"] = f"$[*].{FAILED}"
+    fields: JsonObject = {"Type": "Parallel", "ResultPath": f"$.{slot}", "ResultSelector": chosen}
     state = spot.put("", fields)
-    raising: list[int] = []
+    raising: list[Path] = []
     after = replace(spot.facts, undone=spot.facts.undone or undoes)
     for index, branch in enumerate(step.branches):
         start, root = Label(), Root(spot.frame, branch.body, settles=True)
@@ -57,11 +60,11 @@ def branch_parallel(
         generator.line(generator.pos(branch.body), facts, inner, start)
         state.branches.append(start)
         if root.raised:
-            raising.append(index)
-        path: Path = (*base, index) if end.bare else (*base, index, "value")
+            raising.append((slot, _branch(index), "error"))
+        path: Path = (slot, _branch(index)) if end.bare else (slot, _branch(index), "value")
         after = after.knowing(branch.result, At(path, _all_of(end.types)))
     spot.facts = after
-    _raise_first(generator, spot, place, [(*base, index, "error") for index in raising])
+    _raise_first(generator, spot, place, raising)
 
 
 def branch_map(generator: Generator, step: ir.MapStep, spot: Spot, place: Place) -> None:
@@ -87,6 +90,14 @@ def branch_map(generator: Generator, step: ir.MapStep, spot: Spot, place: Place)
     generator.line(generator.pos(step.body), facts, Place(frame, root, end), start)
     state.item = start
     fields["MaxConcurrency"] = step.concurrency or 0
+    inherited = {
+        part.slot
+        for name, value in spot.facts.env.items()
+        if name in reads((step,))
+        for part in everything(value)
+        if isinstance(part, Caught)
+    }
+    frame.owned |= generator.errors - inherited
     fields["ItemSelector"] = _selector(spot.frame, frame, item, start)
     undoes = compensates((step,))
     chosen: JsonObject = {}
@@ -119,6 +130,10 @@ def _unpack(
     values = At((slot, "values"), t.ListType(item=t.without_null(value)))
     spot.facts = spot.facts.knowing(step.result, values)
     _raise_first(generator, spot, place, [(slot, "errors", 0)])
+
+
+def _branch(index: int) -> str:
+    return f"branch_{index}"
 
 
 def _raise_first(generator: Generator, spot: Spot, place: Place, paths: list[Path]) -> None:

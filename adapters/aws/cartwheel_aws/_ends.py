@@ -41,6 +41,7 @@ def finish(generator: Generator, value: Value, spot: Spot, place: Place) -> None
 
 def finished(generator: Generator, end: End, spot: Spot, place: Place) -> None:
     """End the run, or a branch, after its last step."""
+    spot.step = spot.step or _name(place.root)
     value = NULL if end.value is None else generator.value(end.value, spot)
     if end.types is None:
         spot.step = "end"
@@ -65,8 +66,8 @@ def settled(generator: Generator, root: Root, error: Caught, facts: Facts) -> La
     known = root.ends.get((error, facts.undone))
     if known is None:
         known = root.ends[error, facts.undone] = Label()
-        name = next(iter(own_steps(root.steps))).name
-        _settle(generator, root, error, Spot(generator, root.frame, facts, known, name))
+        spot = Spot(generator, root.frame, facts, known, _name(root))
+        _settle(generator, root, error, spot)
     return known
 
 
@@ -98,6 +99,11 @@ def fail(generator: Generator, root: Root, error: Value, spot: Spot) -> None:
         kept = _keep(generator, (("error", spot.ready(error)), *failures), spot)
         fields = {"Error": code}
     spot.end(": fail", {"Type": "Fail", **fields, "CausePath": f"States.JsonToString($.{kept})"})
+
+
+def _name(root: Root) -> str:
+    """Return the name of the first step under a root, for the states that belong to none."""
+    return next((step.name for step in own_steps(root.steps)), "branch")
 
 
 def _keep(generator: Generator, fields: Fields, spot: Spot) -> str:

@@ -100,6 +100,8 @@ class Generator:
         self.workflow = workflow
         self.functions: set[str] = set()
         self.constants: dict[str, Json] = {}
+        self.errors: set[str] = set()
+        """The slots that hold errors while these are handled."""
         self.top = Frame()
         self._taken = set(RESERVED)
         self._slots: dict[str, str] = {}
@@ -219,6 +221,7 @@ class Generator:
         found = self._slots.get(what)
         if found is None:
             found = self._slots[what] = self.slot(what, frame)
+        frame.owned.add(found)
         return found
 
     def constant(self, value: Lit) -> At:
@@ -289,7 +292,7 @@ class Generator:
             context = context.outer
         assert isinstance(context, Root)
         if context.settles:
-            slot = self.error_slot_of(place.frame)
+            slot = self.error_slot_of()
             found.append(Catch((ALL,), slot, settled(self, context, Caught(slot), facts)))
         return found
 
@@ -315,9 +318,9 @@ class Generator:
                 spot.put(": take the error", {**put, "ResultPath": f"$.{slot}"})
                 self._throw_caught(Caught(slot, None, settled=True), spot, place)
 
-    def error_slot_of(self, frame: Frame) -> str:
+    def error_slot_of(self) -> str:
         """Return the slot in which a branch keeps the error that ends it."""
-        frame.owned.add("error")
+        self.errors.add("error")
         self._taken.add("error")
         return "error"
 
@@ -593,6 +596,7 @@ class Generator:
             number += 1
             name = f"error_{number}"
         self._taken.add(name)
+        self.errors.add(name)
         return name
 
     def _key(self, at: Pos | None, facts: Facts, place: Place) -> tuple[object, ...]:

@@ -45,7 +45,7 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/cartwheel"
 LONGEST = 20
 """Seconds that a program may wait on a clock that is not hurried."""
 PATIENCE = 60.0
-QUICK = 0.05
+QUICK = 0.2
 """Seconds that a second takes for a program that lasts long."""
 AHEAD = 40
 _PLACEHOLDER = re.compile(r"\$\{(\w+)_function_arn\}")
