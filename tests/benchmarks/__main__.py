@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import runs, startup
+from tests.benchmarks import compiling, runs, startup
 from tests.benchmarks._table import Figure, show
 
 
@@ -14,6 +14,7 @@ def main() -> int:
         runs.in_memory(),
         runs.one_in_flight(),
         *runs.many_in_flight(),
+        *compiling.compilers(),
         *startup.imports(),
         startup.front(),
         *startup.fixture(),

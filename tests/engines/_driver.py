@@ -64,6 +64,9 @@ class Engine(ABC):
         return world.played()
 
 
+Kind = Literal["engine bug", "documented only", "not possible"]
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """Is a program that an engine can't run as the language says: a strict expected failure.
@@ -75,7 +78,7 @@ class Known:
 
     engine: str
     program: str
-    kind: Literal["engine bug", "documented only", "not possible"]
+    kind: Kind
     reason: str
     probe: str = ""
 

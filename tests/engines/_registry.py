@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.util import find_spec
+from types import ModuleType
+from typing import get_args
 
 from cartwheel.plugins import load_adapter
 from cartwheel.workflow import Compiled, Workflow
-from tests.engines._driver import Engine, Known
+from tests.engines._driver import Engine, Kind, Known
 
 _CLASSES = {
     "ministack": ("tests.engines.aws.engines", "Ministack"),
@@ -35,11 +37,31 @@ def target_of(name: str) -> str:
 
 def known(name: str) -> dict[str, Known]:
     """Give the programs that an engine is known not to run, by name; none without a table."""
-    module = f"tests.engines.{target_of(name)}.known"
-    if find_spec(module) is None:
-        return {}
-    table: tuple[Known, ...] = import_module(module).KNOWN
+    table: tuple[Known, ...] | dict[str, str] = getattr(_tables(name), "KNOWN", ())
+    if isinstance(table, dict):
+        return {program: _read(name, program, text) for program, text in table.items()}
     return {each.program: each for each in table if each.engine == name}
+
+
+def documented_only(target: str) -> dict[str, str]:
+    """Give what a target's compiler emits as documented, and its engines can't prove."""
+    engine = next(name for name in ENGINES if target_of(name) == target)
+    found: dict[str, str] = getattr(_tables(engine), "DOCUMENTED_ONLY", {})
+    return found
+
+
+def _tables(engine: str) -> ModuleType | None:
+    module = f"tests.engines.{target_of(engine)}.known"
+    return None if find_spec(module) is None else import_module(module)
+
+
+def _read(engine: str, program: str, text: str) -> Known:
+    """Read a row that is text: what kind of gap it is, a colon, the reason."""
+    kind, _, reason = text.partition(": ")
+    for known_kind in get_args(Kind):
+        if kind == known_kind:
+            return Known(engine, program, known_kind, reason)
+    raise ValueError(f"{program}: {text!r} begins with none of {get_args(Kind)}")
 
 
 def compile_for(target: str, workflow: Workflow) -> Compiled:
