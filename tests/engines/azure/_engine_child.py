@@ -20,6 +20,7 @@ activities: number, name, input), `next` (when the next timer is due, or null), 
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import heapq
 import importlib
@@ -129,6 +130,7 @@ class Engine:
         self.durable: Any = importlib.import_module("azure.durable_functions")
         self.backend: Any = module.InMemoryOrchestrationBackend(max_history_size=100_000)
         self.handlers: dict[str, Any] = {}
+        self.loop = asyncio.new_event_loop()
         self.activities: dict[int, Any] = {}
         self.numbers = itertools.count(1)
         self.calls: list[object] = []
@@ -142,8 +144,7 @@ class Engine:
                 sys.path.insert(0, folder)
                 compiled: Any = importlib.import_module(name)
                 sys.path.remove(folder)
-                handle = self.durable.Orchestrator.create(compiled.orchestrator)
-                self.handlers[compiled.NAME] = handle
+                self.handlers[compiled.NAME] = registered(self.durable, compiled)
                 return {"name": compiled.NAME}
             case {"start": name, "id": id, "input": text}:
                 start = self.pb.CreateInstanceRequest(instanceId=id, name=name)
@@ -209,7 +210,9 @@ class Engine:
         ]
         body = base64.b64encode(request.SerializeToString()).decode("ascii")
         response = self.pb.OrchestratorResponse()
-        response.ParseFromString(base64.b64decode(self.handlers[names[-1]](body)))
+        given = SimpleNamespace(body=body)
+        text = self.loop.run_until_complete(self.handlers[names[-1]](given))
+        response.ParseFromString(base64.b64decode(text))
         response.completionToken = item.completionToken
         self.turns += 1
         self.backend.CompleteOrchestratorTask(response, Caller())
@@ -221,6 +224,15 @@ class Engine:
         if instance.status == self.pb.ORCHESTRATION_STATUS_FAILED:
             return instance.instance_id, {"error": instance.failure_details.errorMessage}
         return None
+
+
+def registered(durable: Any, module: Any) -> Any:
+    """Register an orchestrator as an app does, and return what the worker would call."""
+    app = durable.DFApp()
+    trigger = app.orchestration_trigger(context_name="context")
+    app.function_name(module.NAME)(trigger(module.orchestrator))
+    found = {each.get_function_name(): each for each in app.get_functions()}
+    return found[module.NAME].get_user_function()
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import sys
 import warnings
 from typing import Any
@@ -22,6 +23,7 @@ def main() -> None:
     durable: Any = importlib.import_module("azure.durable_functions")
     # The SDK warns of its own loose decoder; a cancelled timer's event is a "duplicate" to it.
     warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
     handlers: dict[str, Any] = {}
     for line in sys.stdin:
         request = json.loads(line)
@@ -30,7 +32,7 @@ def main() -> None:
                 sys.path.insert(0, request["load"])
                 module: Any = importlib.import_module(request["module"])
                 sys.path.remove(request["load"])
-                handlers[request["module"]] = durable.Orchestrator.create(module.orchestrator)
+                handlers[request["module"]] = registered(durable, module)
                 answer = {"name": module.NAME}
             else:
                 handle, body = handlers[request["run"]], json.dumps(request["context"])
@@ -42,6 +44,15 @@ def main() -> None:
             answer = {"failed": f"{type(error).__name__}: {error}"}
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
+
+
+def registered(durable: Any, module: Any) -> Any:
+    """Register an orchestrator as an app does, and return what the worker would call."""
+    app = durable.DFApp()
+    trigger = app.orchestration_trigger(context_name="context")
+    app.function_name(module.NAME)(trigger(module.orchestrator))
+    found = {each.get_function_name(): each for each in app.get_functions()}
+    return found[module.NAME].get_user_function()
 
 
 def turn(handle: Any, body: str) -> str:
