@@ -21,7 +21,17 @@ from cartwheel.ports import (
     RunStatus,
     rfc3339,
 )
-from cartwheel.runs import CANCEL, Journal, Redriven, RunRow, Signalled, cancel_id
+from cartwheel.runs import (
+    CANCEL,
+    REDRIVE,
+    Journal,
+    Redriven,
+    RunRow,
+    Signalled,
+    cancel_id,
+    redrive_id,
+)
+from cartwheel.runs._active import undone_after
 from cartwheel.runs._views import history_of, run_of
 from cartwheel.workflow import (
     Call,
@@ -38,7 +48,6 @@ from cartwheel.workflow._values import mismatch, signals_of
 from cartwheel_local import _schema
 from cartwheel_local._database import Database
 from cartwheel_local._journal import SCHEMA, SqliteJournal
-from cartwheel_local._lock import FolderLock
 from shopctl._apps import find_project, load_project
 from shopctl._errors import CliError
 from shopctl._files import existing_data
@@ -47,9 +56,8 @@ from shopctl._files import existing_data
 class Folder:
     """Is the runs of one data folder. It reads what is written and adds; it executes nothing."""
 
-    def __init__(self, journal: Journal, path: Path) -> None:
+    def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._path = path
 
     def list(self, *, status: RunStatus | None, workflow: str | None, limit: int) -> RunPage:
         """List runs, newest first."""
@@ -96,17 +104,19 @@ class Folder:
         return self._keep(run_id, cancel_id(row.generation), CANCEL, reason)
 
     def redrive(self, run_id: str) -> int:
-        """Open an ended run again, for the next start to go on with; gives which time it is."""
+        """Open an ended run again and give which time it is; whoever serves it goes on with it."""
         row = self._row(run_id)
         if row.status in {RunStatus.RUNNING, RunStatus.SUCCEEDED}:
             raise RunConflict(run_id, f"has {row.status}: only failed and cancelled runs go on")
-        # The lock keeps a server away: one that is up would not notice.
-        lock = FolderLock(self._path)
+        undone = undone_after(self._journal.settled(run_id), row.generation)
+        if undone is not None:
+            raise RunConflict(run_id, f"undid its steps after '{undone}' failed: it can't go on")
+        generation, now = row.generation + 1, time.time()
+        told = Signalled(run_id, redrive_id(generation), REDRIVE, b"null", now)
         try:
-            generation = self._row(run_id).generation + 1
-            self._journal.write([Redriven(run_id, generation, time.time())])
-        finally:
-            lock.close()
+            self._journal.write([Redriven(run_id, generation, now), told])
+        except sqlite3.IntegrityError as error:
+            raise RunConflict(run_id, "is being redriven already") from error
         return generation
 
     def _keep(self, run_id: str, signal_id: str, name: str, payload: Json) -> bool:
@@ -182,6 +192,6 @@ def open_folder(data: Path | None, app: str | None) -> Iterator[Folder]:
         what="Cartwheel's data",
     )
     try:
-        yield Folder(SqliteJournal(database), path)
+        yield Folder(SqliteJournal(database))
     finally:
         database.close()

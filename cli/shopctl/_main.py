@@ -9,7 +9,7 @@ import traceback
 
 import typer
 
-from shopctl._commands import adapters, demo, dev, doctor, http, runs, users, workflow
+from shopctl._commands import adapters, demo, dev, doctor, http, letters, runs, users, workflow
 from shopctl._errors import INTERRUPTED, PIPE_CLOSED, ReaderLeft, report, told
 
 
@@ -30,6 +30,7 @@ def build() -> typer.Typer:
     cli.command("openapi")(http.openapi)
     cli.add_typer(workflow.group(), name="workflow")
     cli.add_typer(runs.group(), name="runs")
+    cli.add_typer(letters.group(), name="dead-letters")
     cli.add_typer(users.group(), name="users")
     cli.command("adapters")(adapters.adapters)
     cli.command("doctor")(doctor.doctor)

@@ -138,13 +138,16 @@ def watch_run(look: Callable[[], tuple[Run, Sequence[HistoryEntry]]]) -> None:
     """Print a run's timeline as it grows, until the run has ended."""
     run, history = look()
     progress(f"{run.run_id}: {run.workflow} version {run.version}")
-    began, shown = from_rfc3339(run.started_at), 0
+    began = from_rfc3339(run.started_at)
+    shown: list[HistoryEntry] = []
     waits: tuple[str, ...] = ()
     while True:
-        for entry in history[shown:]:
+        # A signal's place can turn out to be before what was shown already.
+        for entry in _new(history, shown):
             after = _after(from_rfc3339(entry.at) - began)
-            progress(f"{after:>12}  {entry.kind} {entry.step}: {_outcome(entry)}")
-        shown = len(history)
+            tried = f" (try {entry.attempt})" if entry.attempt > 1 else ""
+            progress(f"{after:>12}  {entry.kind} {entry.step}{tried}: {_outcome(entry)}")
+            shown.append(entry)
         if run.status is not RunStatus.RUNNING:
             break
         if run.waiting_for != waits:
@@ -153,3 +156,15 @@ def watch_run(look: Callable[[], tuple[Run, Sequence[HistoryEntry]]]) -> None:
         time.sleep(WATCH_SECONDS)
         run, history = look()
     _ending(run)
+
+
+def _new(history: Sequence[HistoryEntry], shown: Sequence[HistoryEntry]) -> list[HistoryEntry]:
+    """Give the entries that were not shown yet; of two equal ones each counts."""
+    left = list(shown)
+    found: list[HistoryEntry] = []
+    for entry in history:
+        if entry in left:
+            left.remove(entry)
+        else:
+            found.append(entry)
+    return found

@@ -19,7 +19,7 @@ def doctor(
     app: AppOption = None,
     json: JsonOption = False,
 ) -> int:
-    """Check Python, SQLite, adapters, the data folder, the port and the application."""
+    """Check Python, SQLite, adapters, the data, the port and the application."""
     from shopctl._doctor import examine
     from shopctl._output import emit, say, table
 

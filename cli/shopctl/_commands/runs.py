@@ -169,7 +169,7 @@ def redrive(
     app: AppOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Let a failed or cancelled run go on at the next start; the server must be down."""
+    """Let a failed or cancelled run go on from the step that failed."""
     from shopctl._journal import open_folder
     from shopctl._output import emit, say
 
@@ -178,4 +178,7 @@ def redrive(
     if json:
         emit({"run_id": run, "generation": generation})
     else:
-        say(f"run {run} goes on at the next start of the server, for the {generation}. time")
+        say(
+            f"run {run} goes on for the {generation}. time; a server that is up sees it in a "
+            "second, else the next start does"
+        )

@@ -122,7 +122,7 @@ def lint(
     app: AppOption = None,
     json: JsonOption = False,
 ) -> int:
-    """Check workflows against good practice and targets' limits; fails on an error."""
+    """Check workflows against good practice and targets' limits; fail on an error."""
     from shopctl._apps import load_app
     from shopctl._output import emit, say, table
     from shopctl._workflows import findings
@@ -171,7 +171,7 @@ def run(
     app: AppOption = None,
     json: JsonOption = False,
 ) -> int:
-    """Run a workflow with the application's own tasks and print what happened when.
+    """Run a workflow with the application's own tasks; print what happened when.
 
     It runs on fresh state that is dropped afterwards. Exits 0 when the run succeeded.
     """

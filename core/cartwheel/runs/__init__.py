@@ -20,6 +20,7 @@ from cartwheel.runs._invocation import (
 )
 from cartwheel.runs._journal import (
     CANCEL,
+    REDRIVE,
     Ended,
     Journal,
     Record,
@@ -30,6 +31,7 @@ from cartwheel.runs._journal import (
     Started,
     cancel_id,
     first_row,
+    redrive_id,
 )
 from cartwheel.runs._letterbox import RUNS, Letterbox, Wakeup
 from cartwheel.runs._runtime import DurableRuntime
@@ -38,6 +40,7 @@ from cartwheel.runs._workers import WorkerDriver
 __all__ = [
     "CANCEL",
     "EXPIRED",
+    "REDRIVE",
     "RUNS",
     "WAIT",
     "ActiveRun",
@@ -63,5 +66,6 @@ __all__ = [
     "envelope",
     "first_row",
     "problem",
+    "redrive_id",
     "task_error",
 ]

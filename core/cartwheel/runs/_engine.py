@@ -44,6 +44,7 @@ from cartwheel.runs._definitions import Definitions
 from cartwheel.runs._inline import InlineDriver
 from cartwheel.runs._journal import (
     CANCEL,
+    REDRIVE,
     Ended,
     Journal,
     Redriven,
@@ -216,20 +217,25 @@ class Engine:
 
     def recover(self) -> int:
         """Take up all open runs where the journal has them; gives how many. Call it once, first."""
-        rows = self._journal.open_runs()
         with self._lock:
+            # The mark comes first: what is written between the two is seen twice, never missed.
             self._signal_mark, _ = self._journal.signals_since(0)
+            rows = self._journal.open_runs()
             for row in rows:
-                active = self._revive(row)
-                self._runs[row.run_id] = active
-                active.execution.start(row.generation_at)
-                for answer in self._journal.settled(row.run_id):
-                    if answer.generation == row.generation:
-                        active.execution.deliver(answer.effect, outcome_of(answer), answer.at)
-                self._begin_effects(active, list(active.execution.pending.values()))
+                self._take_up(row)
         for row in rows:
             self._pump(row.run_id)
         return len(rows)
+
+    def _take_up(self, row: RunRow) -> None:
+        """Go on with an open run where the journal has it; the lock is held."""
+        active = self._revive(row)
+        self._runs[row.run_id] = active
+        active.execution.start(row.generation_at)
+        for answer in self._journal.settled(row.run_id):
+            if answer.generation == row.generation:
+                active.execution.deliver(answer.effect, outcome_of(answer), answer.at)
+        self._begin_effects(active, list(active.execution.pending.values()))
 
     def mend(self) -> bool:
         """Take everything up from the journal again after it could not be written.
@@ -323,14 +329,19 @@ class Engine:
             return self._timers.next()
 
     def take_foreign_signals(self) -> None:
-        """Deliver the signals that another process has written into the journal."""
+        """Deliver the signals that another process has written, and go on with what it redrove."""
         mark, signals = self._journal.signals_since(self._signal_mark)
         self._signal_mark = mark
         touched: list[str] = []
         with self._lock:
             for signal in signals:
                 run = self._runs.get(signal.run_id)
-                if run is not None and signal.signal_id not in run.seen:
+                if run is None and signal.name == REDRIVE:
+                    row = self._journal.run(signal.run_id)
+                    if row is not None and row.status is RunStatus.RUNNING:
+                        self._take_up(row)
+                        touched.append(signal.run_id)
+                elif run is not None and signal.signal_id not in run.seen:
                     run.seen.add(signal.signal_id)
                     self._post(run, signal)
                     touched.append(signal.run_id)
@@ -383,7 +394,7 @@ class Engine:
             active.seen.add(signal.signal_id)
             if signal.name == CANCEL:
                 active.cancelled = signal.at >= row.generation_at
-            elif signal.signal_id not in taken:
+            elif signal.name != REDRIVE and signal.signal_id not in taken:
                 active.mailbox.setdefault(signal.name, deque()).append(signal)
         return active
 

@@ -11,9 +11,18 @@ CANCEL = "!cancel"
 """The name of the signal that asks a run to end; no workflow can declare such a name."""
 
 
+REDRIVE = "!redrive"
+"""The name of the signal by which another process says that it wrote a Redriven record."""
+
+
 def cancel_id(generation: int) -> str:
     """Give the id of the signal that cancels a run's generation."""
     return f"{CANCEL}:{generation}"
+
+
+def redrive_id(generation: int) -> str:
+    """Give the id of the signal that goes with a redriven run's generation."""
+    return f"{REDRIVE}:{generation}"
 
 
 Kind: TypeAlias = Literal["task", "compensation", "timer", "signal"]

@@ -15,7 +15,7 @@ from cartwheel.ports import (
     RunError,
     rfc3339,
 )
-from cartwheel.runs._journal import CANCEL, RunRow, Settled, Signalled
+from cartwheel.runs._journal import CANCEL, REDRIVE, RunRow, Settled, Signalled
 
 
 def run_of(
@@ -47,7 +47,9 @@ def history_of(
     """Show a run's answers and signals in the order in which they came."""
     entries = [(answer.seq, 0, _answer(answer)) for answer in settled if not answer.signal_id]
     entries += [
-        (_place(signal, settled), 1 + i, _signal(signal)) for i, signal in enumerate(signals)
+        (_place(signal, settled), 1 + i, _signal(signal))
+        for i, signal in enumerate(signals)
+        if signal.name != REDRIVE
     ]
     return tuple(entry for *_, entry in sorted(entries, key=lambda item: item[:2]))
 

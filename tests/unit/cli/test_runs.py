@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +13,10 @@ import pytest
 from cartwheel.app import App
 from cartwheel.host import HostOptions
 from cartwheel.log import discard
-from cartwheel.ports import RunStatus
+from cartwheel.ports import HistoryEntry, Run, RunError, RunStatus
 from cartwheel_local import LocalHost
 from shopctl._apps import Project, load_project
+from shopctl._runs import watch_run
 from tests.unit.cli.conftest import HELLO, Call
 
 RUN = "welcome-1"
@@ -127,15 +130,31 @@ def test_a_cancelled_run_is_redriven_at_the_next_start(
         assert host.ports.workflows.status(RUN).status is RunStatus.SUCCEEDED
 
 
-def test_a_redrive_beside_a_server_is_refused(
-    waiting: Call, serve: Callable[[], LocalHost]
+def test_a_server_goes_on_with_a_redriven_run_within_a_second(
+    waiting: Call, app: App, data: Path
 ) -> None:
     waiting("runs", "cancel", RUN)
-    with serve() as host:
-        host.settle()
-        done = waiting("runs", "redrive", RUN)
-    assert done.code == 1
-    assert "is being served by process" in done.err
+    with LocalHost(app, HostOptions(data=data, log=discard)) as host:
+        ended(host, RunStatus.CANCELLED)
+        began = time.monotonic()
+        assert "goes on for the 2. time" in waiting("runs", "redrive", RUN).out
+        while host.ports.workflows.status(RUN).waiting_for != ("signal:answered",):
+            assert time.monotonic() - began < 1.0
+            time.sleep(0.01)
+        waiting("runs", "signal", RUN, "answered", "--payload", '{"text": "hi"}')
+        ended(host, RunStatus.SUCCEEDED)
+        history = host.ports.workflows.history(RUN)
+    steps = [entry.step for entry in history if entry.kind == "signal"]
+    assert steps[-1] == "answered"
+    assert not [step for step in steps if "redrive" in step]
+
+
+def ended(host: LocalHost, status: RunStatus) -> None:
+    """Wait until the run has ended, and demand how."""
+    end = time.monotonic() + 5
+    while host.ports.workflows.status(RUN).status is RunStatus.RUNNING and time.monotonic() < end:
+        time.sleep(0.01)
+    assert host.ports.workflows.status(RUN).status is status
 
 
 def test_a_second_server_on_the_same_folder_is_refused(
@@ -157,3 +176,29 @@ def test_watching_shows_the_rest_and_ends_with_the_run(
     lines = waiting("runs", "show", RUN, "--watch").out.splitlines()
     assert lines[0].startswith(f"{RUN}: welcome")
     assert any(line.startswith("cancelled after") for line in lines)
+
+
+def test_watching_tells_tries_errors_and_what_was_undone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    at, error = "2026-01-01T00:00:00.000Z", RunError("Unavailable", "no answer", retryable=True)
+    before = Run("r", "w", "1", "d", RunStatus.RUNNING, {}, at)
+    first = HistoryEntry("task", "pay", at, "k", 1, "payments.pay", error=error)
+    second = HistoryEntry("task", "pay", at, "k", 2, "payments.pay", error=error)
+    late = HistoryEntry("signal", "hint", at, output=1)
+    undone = HistoryEntry("compensation", "release", at, "k2", 1, "stock.release", output={})
+    after = replace(before, status=RunStatus.FAILED, ended_at=at, error=error)
+    # A signal's place may be before what was shown already; each line is shown once all the same.
+    looks = iter([(before, [first]), (after, [late, first, second, undone])])
+    watch_run(lambda: next(looks))
+    lines = [
+        line.split("s  ", 1)[1]
+        for line in capsys.readouterr().out.splitlines()[1:]
+        if "0.000 s  " in line
+    ]
+    assert lines == [
+        "task pay: Unavailable: no answer",
+        "signal hint: 1",
+        "task pay (try 2): Unavailable: no answer",
+        "compensation release: {}",
+    ]
