@@ -228,7 +228,8 @@ class Generator:
         """Keep a constant in the frame that can't be written inside a function's arguments."""
         found = next((n for n, known in self.constants.items() if known == value.value), None)
         if found is None:
-            found = f"text_{len(self.constants) + 1}" if value.value is not None else "null"
+            kind = {"str": "text", "int": "number", "NoneType": "null"}[value.kind]
+            found = f"{kind}_{len(self.constants) + 1}"
             self.constants[found] = value.value
         return At(("constants", found), type_of(value))
 

@@ -102,6 +102,8 @@ def is_static(value: Value) -> bool:
 def is_template(value: Value) -> bool:
     """Tell whether a value can stand in a payload template as it is."""
     match value:
+        case Lit(kind="int", value=int() as number):
+            return number >= 0  # moto reads a negative number in a template as a float.
         case Lit() | At() | Caught():
             return True
         case MaybeCaught():
@@ -237,7 +239,7 @@ def _comparison(op: str, left: Value, right: Value) -> JsonObject:
 
 def _is_literal_list(items: tuple[Value, ...]) -> bool:
     """Tell whether a list can be written out: its items are constants or objects of templates."""
-    return all(is_static(item) or (isinstance(item, Obj) and is_template(item)) for item in items)
+    return all(is_template(one) and (is_static(one) or isinstance(one, Obj)) for one in items)
 
 
 def _call(name: str, arguments: tuple[Value, ...]) -> str:

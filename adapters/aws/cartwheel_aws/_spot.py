@@ -91,7 +91,7 @@ class Spot:
             case At():
                 return value
             case Lit():
-                ready = not argument or render.is_argument(value)
+                ready = render.is_argument(value) if argument else render.is_template(value)
                 return value if ready else self.generator.constant(value)
             case Obj(fields=fields):
                 made = Obj(tuple((name, self.ready(inner)) for name, inner in fields))
