@@ -24,7 +24,7 @@ from cartwheel.testing.corpus._rules import Rule
 from cartwheel.workflow import Workflow, WorkflowDefinition
 from cartwheel.workflow._diagram_tree import tree
 
-__all__ = ["definition_of", "differs", "hold", "program_of", "programs"]
+__all__ = ["definition_of", "differs", "hold", "program_of", "programs", "workflows"]
 
 NAME = "random"
 
@@ -58,6 +58,12 @@ def program_of(workflow: Workflow, input: JsonObject, answers: Script) -> Progra
     return dataclasses.replace(
         bare, expected=promised.expected, calls=calls, left=promised.left, script=dict(answers)
     )
+
+
+@st.composite
+def workflows(draw: st.DrawFn, *, timers: bool = False, name: str = NAME) -> Workflow:
+    """Draw a workflow that the checker accepts, without input and script."""
+    return Steps(lambda count: draw(st.integers(0, count - 1)), timers).workflow(name)
 
 
 @st.composite
