@@ -90,6 +90,7 @@ class WorkflowsEmulator(Engine):
     name: ClassVar[str] = "workflows-emulator"
     target: ClassVar[str] = "gcp"
     real_time: ClassVar[bool] = False
+    slack: ClassVar[float] = 0.0
 
     def __init__(self) -> None:
         self._clock = Following()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,14 @@ import pytest
 from cartwheel.ports import Json, JsonObject
 from tests.engines.gcp.engine import WorkflowsEmulator
 from tests.engines.gcp.probes import PROBES, Probe
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[WorkflowsEmulator]:
+    engine = WorkflowsEmulator()
+    engine.start()
+    yield engine
+    engine.stop()
 
 
 def _run(engine: WorkflowsEmulator, probe: Probe, without: list[Json]) -> JsonObject:
