@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from cartwheel.host import Host
-from cartwheel.ports import Charge, ChargeStatus, Mail, Ports, RunStatus
+from cartwheel.ports import Charge, ChargeStatus, Mail, PaymentGateway, Ports, RunStatus
+from cartwheel_shop._base import Line
 from cartwheel_shop.inventory import service as inventory
 from cartwheel_shop.inventory.model import Account
 from cartwheel_shop.orders import service as orders
@@ -26,6 +27,10 @@ EXPIRY = 16 * 60
 
 NOTHING_HAPPENED = ("there is no order, no charge and no mail",)
 """What the audit says of a checkout that the shop never took; right only if nobody asks again."""
+
+
+Noted = tuple[str, str, str]
+"""Is what is noted of a published event: its type, its order, its id."""
 
 
 class ShopHost(Host, Protocol):
@@ -58,6 +63,31 @@ class Mailbox(Protocol):
         ...
 
 
+class SlowBank:
+    """Takes longer than a reservation lasts, while a rival takes all that is on the shelf."""
+
+    def __init__(self, ports: Ports, products: Sequence[str]) -> None:
+        self._ports, self._products = ports, products
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._ports.payments, name)
+
+    def authorize(
+        self, *, key: str, reference: str, amount: int, currency: str, token: str
+    ) -> Charge:
+        """Authorise, in its own time."""
+        ports = self._ports
+        ports.clock.sleep(EXPIRY)
+        rival = f"ord_rival_{int(ports.clock.now())}"
+        for product_id in self._products:
+            left = inventory.available(ports, product_id)
+            if left:
+                inventory.reserve(ports, rival, [Line(product_id=product_id, quantity=left)])
+        return ports.payments.authorize(
+            key=key, reference=reference, amount=amount, currency=currency, token=token
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """Is a customer's checkout: what is bought with which card, and how it must end."""
@@ -68,6 +98,14 @@ class Scenario:
     status: str
     reason: str | None = None
     then_cancel: bool = False
+    slow_bank: bool = False
+
+    def around(self, ports: Ports) -> Ports:
+        """Give the ports of the scenario's world, before any hook is on them."""
+        if not self.slow_bank:
+            return ports
+        bank: PaymentGateway = SlowBank(ports, self.products)  # type: ignore[assignment]  # forwards the rest
+        return replace(ports, payments=bank)
 
     @property
     def products(self) -> tuple[str, ...]:
@@ -110,7 +148,7 @@ class Scenario:
         path = f"/orders/{accepted['order_id']}/cancel"
         shopper.send("POST", path, key="the-cancellation")
 
-    def audit(self, host: ShopHost, events: Iterable[tuple[str, str]]) -> list[str]:
+    def audit(self, host: ShopHost, events: Iterable[Noted]) -> list[str]:
         """List everything that is wrong in the end; nothing is right."""
         ports = host.ports
         found = ports.store.query(orders.COLLECTION, orders.BY_CUSTOMER, CUSTOMER).rows
@@ -122,11 +160,14 @@ class Scenario:
         wrong: list[str] = []
         if (order.status.value, order.reason) != (self.status, self.reason):
             wrong.append(f"the order is {order.status} ({order.reason}), not {self.status}")
+        moves = orders.history(ports, order.order_id)
+        if [line.status for line in moves][-1:] != [order.status]:
+            wrong.append(f"the order's history ends {moves[-1:]}, the order is {order.status}")
         wrong += self._money(host, order.order_id)
         for product_id, quantity in self.lines:
             wrong += self._stock(ports, product_id, quantity, order.order_id)
         wrong += self._mails(host)
-        wrong += self._events(Counter(events), order.order_id)
+        wrong += self._events(set(events), order.order_id)
         running = ports.workflows.list(status=RunStatus.RUNNING).runs
         wrong += [f"run {run.run_id} still waits for {run.waiting_for}" for run in running]
         wrong += [f"dead letter of {letter.consumer}" for letter in ports.dead_letters.list()]
@@ -182,10 +223,15 @@ class Scenario:
         total = len(host.mailbox.mails())
         return [] if total == expected else [f"{total} mails instead of {expected}: {subjects}"]
 
-    def _events(self, events: Counter[tuple[str, str]], order_id: str) -> list[str]:
+    def _events(self, events: set[Noted], order_id: str) -> list[str]:
         expected = [self.status] if not self.then_cancel else ["confirmed", "cancelled"]
-        missing = [s for s in expected if not events[(f"order.{s}", order_id)]]
-        return [f"no event order.{status}" for status in missing]
+        found = Counter(kind for kind, subject, _ in events if subject == order_id)
+        wanted = {f"order.{status}" for status in expected}
+        missing = [f"no event {kind}" for kind in sorted(wanted) if not found[kind]]
+        # Sent twice is one event; two ids are two events, and are counted twice by whoever counts.
+        doubled = [f"{n} events {kind}" for kind, n in sorted(found.items()) if n > 1]
+        false = [f"an event {kind}" for kind in sorted(found) if kind not in wanted]
+        return missing + doubled + false
 
 
 def _known_user(ports: Ports) -> None:
@@ -207,10 +253,10 @@ def _known_user(ports: Ports) -> None:
     transact(ports, users.COLLECTION, CUSTOMER, work, key="crash-harness")
 
 
-MUG, PEN = "prd_mug", "prd_pen"
+MUG, PAN, PEN = "prd_mug", "prd_pan", "prd_pen"
 SCENARIOS = (
     Scenario("confirmed", "tok_ok", ((MUG, 2),), "confirmed"),
-    Scenario("two_lines", "tok_ok", ((MUG, 2), (PEN, 1)), "confirmed"),
+    Scenario("three_lines", "tok_ok", ((MUG, 2), (PEN, 1), (PAN, 3)), "confirmed"),
     Scenario("declined", "tok_declined", ((MUG, 2),), "rejected", "payment_declined"),
     Scenario("out_of_stock", "tok_ok", ((MUG, 1), (PEN, STOCK + 1)), "rejected", "out_of_stock"),
     Scenario("unknown_charged", "tok_timeout_charged", ((MUG, 1),), "confirmed"),
@@ -218,6 +264,7 @@ SCENARIOS = (
         "unknown_not_charged", "tok_timeout_not_charged", ((MUG, 1),), "rejected", "unavailable"
     ),
     Scenario("cancelled", "tok_ok", ((MUG, 2),), "cancelled", "cancelled", then_cancel=True),
+    Scenario("expired", "tok_ok", ((MUG, 2),), "rejected", "reservation_expired", slow_bank=True),
 )
 
 Play = Callable[[Host], None]

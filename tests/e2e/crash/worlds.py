@@ -22,7 +22,7 @@ from cartwheel.testing import Crash
 from cartwheel_local import LocalHost
 from cartwheel_memory import MemoryDisk, MemoryHost
 from tests.e2e.crash.bugs import NO_BUG, Bug
-from tests.e2e.crash.scenario import EXPIRY, Scenario
+from tests.e2e.crash.scenario import EXPIRY, Noted, Scenario
 
 T = TypeVar("T")
 PAUSE = 120
@@ -81,7 +81,7 @@ class MemoryWorld:
     def __init__(self, app: App, scenario: Scenario, bug: Bug = NO_BUG) -> None:
         self._app, self._scenario, self._bug = app, scenario, bug
         self._disk = MemoryDisk()
-        self._events: list[tuple[str, str]] = []
+        self._events: list[Noted] = []
         self._hook = CrashAt(lambda: None)
         scenario.prepare(self._open(self._hook))
 
@@ -94,7 +94,7 @@ class MemoryWorld:
 
     def _ports(self, ports: Ports, hook: CrashAt) -> Ports:
         witness = Witness(ports.events, lambda event: self._events.append(_noted(event)))
-        return self._bug.replace(replace(ports, events=witness), hook)
+        return self._bug.replace(self._scenario.around(replace(ports, events=witness)), hook)
 
     def count(self) -> tuple[int, Verdict]:
         """Play without a crash; gives the number of calls, and the verdict."""
@@ -107,19 +107,45 @@ class MemoryWorld:
 
     def crash(self, number: int, *, after: bool) -> Verdict:
         """Play, crash at a call, recover and judge."""
+        self._cut_short(number, after=after)
+        return self._recover()
+
+    def count_recovery(self, number: int, *, after: bool) -> int:
+        """Play, crash at a call, and count the calls of the recovery."""
+        self._cut_short(number, after=after)
+        hook = CrashAt(lambda: None)
+        self._come_back(hook)
+        return hook.count
+
+    def crash_twice(self, first: tuple[int, bool], second: tuple[int, bool]) -> Verdict:
+        """Play, crash at a call, crash again at a call of the recovery, recover and judge."""
+        self._cut_short(first[0], after=first[1])
+        try:
+            self._come_back(CrashAt(_crash, second[0], after=second[1]))
+        except Crash:
+            return self._recover()
+        raise AssertionError(f"after {first} call {second} was never made")
+
+    def _cut_short(self, number: int, *, after: bool) -> None:
         hook = CrashAt(_crash, number, after=after)
         try:
             host = self._open(hook)
             hook.armed = True
             self._scenario.play(host)
         except Crash:
-            pass
-        else:
-            raise AssertionError(f"call {number} was never made")
+            return
+        raise AssertionError(f"call {number} was never made")
+
+    def _come_back(self, hook: CrashAt, attempt: int = 1) -> None:
+        """Open the host anew, armed from the start, and let the customer come back."""
+        hook.armed = True
+        host = self._open(hook)
+        host.clock.advance(PAUSE)
+        self._bug.come_back(self._scenario, host, attempt)
+
+    def _recover(self) -> Verdict:
         for attempt in range(1, PASSES + 1):
-            host = self._open(CrashAt(lambda: None))
-            host.clock.advance(PAUSE)
-            self._bug.come_back(self._scenario, host, attempt)
+            self._come_back(CrashAt(lambda: None), attempt)
             verdict = self._judge(attempt)
             if not verdict.wrong:
                 break
@@ -136,10 +162,17 @@ def _crash() -> None:
 
 
 class JumpingClock:
-    """Is real time plus all that anybody slept: waiting takes none."""
+    """Is real time plus all that anybody slept: waiting takes none.
 
-    def __init__(self, ahead: float = 0.0) -> None:
-        self.ahead = ahead
+    How far it is ahead is kept in a file, so that time never goes back when a host is opened anew.
+    """
+
+    def __init__(self, file: Path, later: float = 0.0) -> None:
+        self._file = file
+        known = file.read_text(encoding="ascii") if file.exists() else ""
+        self.ahead = float(known or 0) + later
+        if later:
+            self._file.write_text(str(self.ahead), encoding="ascii")
 
     def now(self) -> float:
         """Give seconds since the epoch."""
@@ -148,6 +181,8 @@ class JumpingClock:
     def sleep(self, seconds: float) -> None:
         """Jump ahead."""
         self.ahead += max(0.0, seconds)
+        if seconds >= 1:
+            self._file.write_text(str(self.ahead), encoding="ascii")
 
 
 class LocalWorld:
@@ -165,7 +200,7 @@ class LocalWorld:
         shutil.rmtree(self._root)
 
     @contextmanager
-    def _host(self, folder: Path, hook: CrashAt, ahead: float = 0.0) -> Iterator[LocalHost]:
+    def _host(self, folder: Path, hook: CrashAt, later: float = 0.0) -> Iterator[LocalHost]:
         options = HostOptions(
             data=folder,
             hook=hook,
@@ -173,7 +208,8 @@ class LocalWorld:
             log=discard,
             replace=lambda ports: self._ports(ports, folder, hook),
         )
-        with LocalHost(self._app, options, clock=JumpingClock(ahead)) as host:
+        clock = JumpingClock(folder.parent / f"{folder.name}.ahead", later)
+        with LocalHost(self._app, options, clock=clock) as host:
             yield host
 
     def _ports(self, ports: Ports, folder: Path, hook: CrashAt) -> Ports:
@@ -181,7 +217,8 @@ class LocalWorld:
             with (folder / "events.jsonl").open("a", encoding="utf-8") as file:
                 file.write(json.dumps(_noted(event)) + "\n")
 
-        return self._bug.replace(replace(ports, events=Witness(ports.events, note)), hook)
+        seen = self._scenario.around(replace(ports, events=Witness(ports.events, note)))
+        return self._bug.replace(seen, hook)
 
     def count(self) -> tuple[int, Verdict]:
         """Play without a crash; gives the number of calls, and the verdict."""
@@ -203,10 +240,9 @@ class LocalWorld:
         if not os.WIFSIGNALED(status) or os.WTERMSIG(status) != signal.SIGKILL:
             raise AssertionError(f"call {number} was never made (status {status})")
         for attempt in range(1, PASSES + 1):
-            later = attempt * (PAUSE + EXPIRY)
-            with self._host(folder, CrashAt(lambda: None), ahead=later - EXPIRY) as host:
+            with self._host(folder, CrashAt(lambda: None), later=PAUSE) as host:
                 self._bug.come_back(self._scenario, host, attempt)
-            verdict = self._judge(folder, attempt, later)
+            verdict = self._judge(folder, attempt)
             if not verdict.wrong:
                 break
         shutil.rmtree(folder)
@@ -221,17 +257,20 @@ class LocalWorld:
         finally:
             os._exit(1)
 
-    def _judge(self, folder: Path, passes: int, ahead: float = EXPIRY) -> Verdict:
-        with self._host(folder, CrashAt(lambda: None), ahead=ahead) as host:
+    def _judge(self, folder: Path, passes: int) -> Verdict:
+        with self._host(folder, CrashAt(lambda: None), later=EXPIRY) as host:
             host.settle()
             file = folder / "events.jsonl"
             lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-            events = [(kind, order_id) for kind, order_id in map(json.loads, lines)]
+            events = [(kind, subject, key) for kind, subject, key in map(json.loads, lines)]
             return Verdict(tuple(self._scenario.audit(host, events)), passes)
 
     def _copy(self, name: str) -> Path:
+        ahead = self._root / "base.ahead"
+        if ahead.exists():
+            shutil.copy(ahead, self._root / f"{name}.ahead")
         return Path(shutil.copytree(self._base, self._root / name))
 
 
-def _noted(event: Event) -> tuple[str, str]:
-    return event.type, str(event.data.get("order_id"))
+def _noted(event: Event) -> Noted:
+    return event.type, str(event.data.get("order_id")), event.id
