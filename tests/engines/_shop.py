@@ -34,8 +34,8 @@ from tests.support.shopping import Shopper, customer, known, product
 Fault = Callable[[RunTask, str, str, str, bytes], TaskReply]
 """Stands around a task: is given the real one and a call, and gives the reply."""
 
-LONG = 400
-"""Seconds in which retries, reconcilers and sweepers come to their end."""
+LONG = 1200
+"""Seconds in which waits, retries, reconcilers and sweepers come to their end."""
 LOST = TaskReply(ok=False, json=b'{"code": "Unavailable", "message": "lost", "retryable": true}')
 BUG = TaskReply(ok=False, json=b'{"code": "Unexpected", "message": "a bug"}')
 
@@ -146,7 +146,7 @@ class Left:
 
 
 Act = Callable[[Shopper, str], object]
-"""Something that the customer does once the checkout has ended, given the order's id."""
+"""Something that staff do once the checkout has ended, given the order's id."""
 
 
 def shop_on(
@@ -168,17 +168,17 @@ def shop_on(
             runtime.host, runtime.fault = host, fault
         product(host.ports, "prd_mug", stock=10, cents=1290)
         ada = customer(host.dispatcher)
-        staff = known(host.dispatcher, "usr_staff", "staff")
         ada.fill_cart(("prd_mug", quantity))
         answer: Any = ada.check_out(card).json()
         host.settle(LONG)
         order_id = str(answer["order_id"])
         if then is not None:
-            then(ada, order_id)
+            then(_staff(host), order_id)
             host.settle(LONG)
-        order = ada.get(f"/orders/{order_id}")
+        staff = _staff(host)
+        order = staff.get(f"/orders/{order_id}")
         level = staff.get("/products/prd_mug/stock")
-        events = ada.get(f"/orders/{order_id}/events")["items"]
+        events = staff.get(f"/orders/{order_id}/events")["items"]
         page = host.ports.workflows.list()
         run = next(run for run in page.runs if run.workflow == "checkout")
         return Left(
@@ -189,3 +189,8 @@ def shop_on(
             tuple((m.to, m.subject.replace(order_id, "ORDER")) for m in host.mailbox.mails()),
             (run.status.value, None if run.error is None else run.error.code),
         )
+
+
+def _staff(host: MemoryHost) -> Shopper:
+    """Give a member of staff whose token is new."""
+    return known(host.dispatcher, "usr_staff", "staff")

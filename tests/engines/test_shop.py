@@ -124,9 +124,9 @@ def expected_under(kind: Callable[[str], Fault], task: str) -> Left:
     return shop_on(Reference(), fault=kind(task))
 
 
-def cancel(ada: Shopper, order_id: str) -> None:
+def cancel(staff: Shopper, order_id: str) -> None:
     """Cancel the order."""
-    response = ada.send("POST", f"/orders/{order_id}/cancel", key="cancel-1")
+    response = staff.send("POST", f"/orders/{order_id}/cancel", key="cancel-1")
     assert response.status in {200, 202}, response.body
 
 
