@@ -23,6 +23,8 @@ ACTIVITY = "call_task"
 WAIT, EXPIRED = "cartwheel.wait", "cartwheel.expired"
 LONGEST_TIMER = timedelta(days=3)
 """Longer timers are made of several: the SDK 1.7 leaves a part of a long one behind on cancel."""
+GROUP = 16
+"""Lines that wait together: an SDK looks at each task of a group when one settles."""
 MAX_INT = 2**53 - 1
 MAX_SECONDS = 366 * 86_400
 
@@ -167,7 +169,59 @@ class _Line:
         self.steps = steps
         self.join = join
         self.position = position
-        self.tasks: tuple[Task, ...] = ()
+
+
+class _Group:
+    """Some lines that wait, with what each waits for, and the first of it all as one task."""
+
+    def __init__(self) -> None:
+        self.lines: dict[_Line, tuple[Task, ...]] = {}
+        self.first: Task | None = None
+
+
+class _Waiting:
+    """The lines that wait, in small groups: what settles makes one group's task anew, not all."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._groups: list[_Group] = []
+        self._of: dict[Task, tuple[_Group, _Line]] = {}
+
+    def add(self, line: _Line, tasks: tuple[Task, ...]) -> None:
+        """Let a line wait for the first of some tasks."""
+        group = next((each for each in self._groups if len(each.lines) < GROUP), None)
+        if group is None:
+            group = _Group()
+            self._groups.append(group)
+        group.lines[line] = tasks
+        group.first = None
+        for task in tasks:
+            self._of[task] = (group, line)
+
+    def first(self) -> Task:
+        """Return the task that settles when a first line can go on."""
+        firsts: list[Task] = []
+        for group in self._groups:
+            if group.first is None and group.lines:
+                group.first = self._any([task for tasks in group.lines.values() for task in tasks])
+            if group.first is not None:
+                firsts.append(group.first)
+        return self._any(firsts)
+
+    def _any(self, tasks: list[Task]) -> Task:
+        return tasks[0] if len(tasks) == 1 else self._context.task_any(tasks)
+
+    def woken_by(self, done: Task) -> tuple[_Line, Task]:
+        """Take out the line that a settled task wakes; returns it with the task of its own."""
+        while done not in self._of:
+            # The result of a first is the one that settled.
+            inner: Any = done.result
+            done = inner
+        group, line = self._of[done]
+        for task in group.lines.pop(line):
+            del self._of[task]
+        group.first = None
+        return line, done
 
 
 class Run:
@@ -338,7 +392,7 @@ def orchestrate(context: Context, steps: Callable[[Run, Json], Steps]) -> Orches
 def _drive(context: Context, steps: Steps) -> Orchestration:
     """Advance all lines of steps until the main one has ended."""
     ready: list[tuple[_Line, object]] = [(_Line(steps), None)]
-    waiting: list[_Line] = []
+    waiting = _Waiting(context)
     while True:
         while ready:
             line, answer = ready.pop()
@@ -354,23 +408,16 @@ def _drive(context: Context, steps: Steps) -> Orchestration:
                 if isinstance(asked, All):
                     ready.extend(_forked(line, asked))
                 else:
-                    line.tasks = asked.tasks
-                    waiting.append(line)
+                    waiting.add(line, asked.tasks)
                 continue
             if line.join is None:
                 return outcome
             ready.extend(_joined(line.join, line.position, outcome))
-        tasks = [task for line in waiting for task in line.tasks]
-        done = tasks[0]
-        if len(tasks) > 1:
-            done = yield context.task_any(tasks)
-        else:
-            # What failed tells so by its result.
-            with suppress(Exception):
-                yield done
-        woken = next(line for line in waiting if any(task is done for task in line.tasks))
-        waiting.remove(woken)
-        ready.append((woken, done))
+        task = waiting.first()
+        # What failed tells so by its result.
+        with suppress(Exception):
+            yield task
+        ready.append(waiting.woken_by(task))
 
 
 def _forked(line: _Line, asked: All) -> Iterable[tuple[_Line, object]]:
@@ -410,11 +457,15 @@ def _value(task: Task) -> Json:
         envelope = failure
     if isinstance(envelope, Exception):
         raise Raised("Unavailable", f"the activity failed: {envelope}", None, True) from None
-    if isinstance(envelope, str):
-        envelope = json.loads(envelope)
-    if envelope["ok"]:
-        return envelope["value"]
-    raise Raised.of(envelope["error"])
+    try:
+        if isinstance(envelope, str):
+            envelope = json.loads(envelope)
+        value = envelope["value"] if envelope["ok"] else Raised.of(envelope["error"])
+    except (KeyError, TypeError, ValueError):
+        raise Raised("Unexpected", f"the reply is no envelope: {envelope!r:.200}") from None
+    if isinstance(value, Raised):
+        raise value
+    return value
 
 
 def clamp(number: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -45,6 +45,8 @@ class FakeContext:
         self.current_utc_datetime = START
         self.made: list[Pending] = []
         self.events: dict[str, object] = {}
+        self.widths: list[int] = []
+        """How many tasks each first of several was made of."""
 
     def get_input(self) -> object:
         """Give the orchestration's input."""
@@ -64,15 +66,22 @@ class FakeContext:
 
     def task_any(self, tasks: list[Pending]) -> Pending:
         """Wait for the first."""
+        self.widths.append(len(tasks))
         return Pending("any", tasks=tasks)
 
     def _make(self, pending: Pending) -> Pending:
         self.made.append(pending)
         return pending
 
-    def settle(self, waiting: Pending) -> Pending:
+    def settle(self, waiting: Pending) -> None:
         """Settle the first thing that can be: an activity, an event, or the earliest timer."""
-        for task in waiting.tasks or [waiting]:
+        done = self._settled(list(leaves(waiting)))
+        while waiting is not done:
+            inner = next(each for each in waiting.tasks if done in leaves(each))
+            waiting.value = waiting = inner
+
+    def _settled(self, tasks: list[Pending]) -> Pending:
+        for task in tasks:
             if task.kind == "activity":
                 value = self.answer(task.given)
                 if value is not ...:
@@ -81,7 +90,7 @@ class FakeContext:
             if task.kind == "event" and task.name in self.events:
                 task.value = self.events.pop(task.name)
                 return task
-        timers = [task for task in waiting.tasks or [waiting] if task.kind == "timer"]
+        timers = [task for task in tasks if task.kind == "timer"]
         timer = min(timers, key=lambda each: each.fire_at)
         self.current_utc_datetime = max(self.current_utc_datetime, timer.fire_at)
         return timer
@@ -92,6 +101,14 @@ class FakeContext:
         return self.current_utc_datetime - START
 
 
+def leaves(task: Pending) -> Iterator[Pending]:
+    """Yield what a task waits for in the end."""
+    if not task.tasks:
+        yield task
+    for each in task.tasks:
+        yield from leaves(each)
+
+
 def drive(context: FakeContext, steps: Callable[..., Any]) -> Any:
     """Run an orchestration to its end; gives its record or raises."""
     typed: Context = context  # type: ignore[assignment]  # its tasks are the test's own
@@ -99,8 +116,8 @@ def drive(context: FakeContext, steps: Callable[..., Any]) -> Any:
     try:
         waiting: Any = next(orchestration)
         while True:
-            done = context.settle(waiting)
-            waiting = orchestration.send(done if waiting.kind == "any" else done.result)
+            context.settle(waiting)
+            waiting = orchestration.send(waiting.result)
     except StopIteration as stop:
         return stop.value
 

@@ -207,6 +207,32 @@ def test_a_time_that_is_none_is_unexpected(time: str) -> None:
         drive(context, steps)
 
 
+@pytest.mark.parametrize("reply", ["no text", "[]", "{}", '{"ok": false, "error": {}}', 7, None])
+def test_a_reply_that_is_no_envelope_is_unexpected(reply: object) -> None:
+    context = FakeContext(lambda call: reply, GIVEN)
+
+    def steps(run: Run, given: Any) -> Steps:
+        return (yield from run.call("a.b", "b", given, ONCE))
+
+    with pytest.raises(RunFailed, match="the reply is no envelope"):
+        drive(context, steps)
+
+
+@pytest.mark.parametrize("count", [15, 16, 17, 100, 1000])
+def test_many_branches_wait_in_small_groups(count: int) -> None:
+    context = FakeContext(lambda call: ok(call["input"]), GIVEN)
+
+    def steps(run: Run, given: Any) -> Steps:
+        def item(at: str, value: Any) -> Steps:
+            first = yield from run.call("a.b", "b", value, ONCE, at=at)
+            return (yield from run.call("a.c", "c", first, ONCE, at=at))
+
+        return (yield from run.map_each(list(range(count)), item))
+
+    assert drive(context, steps)["output"] == list(range(count))
+    assert max(context.widths) <= max(16, -(-count // 16))
+
+
 @pytest.mark.parametrize("limit", [None, 1, 2, 5])
 def test_a_map_settles_keeps_positions_and_its_limit(limit: int | None) -> None:
     open_calls: list[int] = []
