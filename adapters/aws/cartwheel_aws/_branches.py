@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from cartwheel_aws._generate import Generator
 
 _ROOT = re.compile(r"(?<!\$)\$\.([A-Za-z_][A-Za-z0-9_]*)")
+_ELSEWHERE = ("ResultSelector", "ResultPath", "Result", "Catch", "Branches", "ItemProcessor")
 _INDEX: Path = (render.CONTEXT, "Map", "Item", "Index")
 _ITEM: Path = (render.CONTEXT, "Map", "Item", "Value")
 
@@ -144,7 +145,7 @@ def _raise_first(generator: Generator, spot: Spot, place: Place, paths: list[Pat
     going = Label()
     for path in paths:
         there: JsonObject = {"Variable": render.path_text(path), "IsPresent": True}
-        raised = Spot(generator, spot.frame, spot.facts, Label(), spot.step)
+        raised = Spot(generator, spot.frame, spot.facts, Label(unusual=True), spot.step)
         rules.append((there, raised.here))
         generator.throw(MaybeCaught(path), raised, place)
     spot.choose(": settled", rules, going)
@@ -177,14 +178,15 @@ def _inside(start: Label) -> Iterator[State]:
 
 def _roots(state: State) -> Iterator[str]:
     """Yield the slots which a state reads."""
-    fields = {
-        key: value
-        for key, value in state.fields.items()
-        if key not in ("ResultSelector", "ResultPath", "Result")
-    }
-    yield from _read(fields)
+    yield from slots_read(state.fields)
     for rule, _ in state.rules:
         yield from _read(rule)
+
+
+def slots_read(fields: JsonObject) -> Iterator[str]:
+    """Yield the slots which a written state reads, without those of the machines inside it."""
+    own = {key: value for key, value in fields.items() if key not in _ELSEWHERE}
+    yield from _read(own)
 
 
 def _read(value: Json, *, template: bool = False) -> Iterator[str]:

@@ -20,9 +20,11 @@ LONGEST_NAME = 80
 class Label:
     """Is a place in a machine."""
 
-    __slots__ = ("_to", "state")
+    __slots__ = ("_to", "state", "unusual")
 
-    def __init__(self) -> None:
+    def __init__(self, *, unusual: bool = False) -> None:
+        self.unusual = unusual
+        """Whether nothing leads here while every task succeeds at once."""
         self.state: State | None = None
         self._to: Label | None = None
 
@@ -157,10 +159,15 @@ def _at(state: State) -> Label:
     return label
 
 
-def write(start: Label) -> JsonObject:
-    """Write a machine as data, with every name unique in it."""
+def finished(start: Label) -> None:
+    """Bring a machine into the form in which it is written."""
     fold_choices(start)
     merge_equal(start)
+
+
+def write(start: Label) -> JsonObject:
+    """Write a machine as data, with every name unique in it."""
+    finished(start)
     names: dict[int, str] = {}
     _give_names(start, names, set())
     return _write(start, names)

@@ -91,7 +91,8 @@ def poll(generator: Generator, step: ir.PollStep, spot: Spot, place: Place) -> N
     state = first.put("", {**fields, "ResultPath": f"$.{slot}"})
     state.catches.extend(generator.catches(spec.errors, spot.facts, place))
     first.facts = spot.facts.knowing(step.result, At((slot,), spec.output))
-    going, more = Label(), Spot(generator, spot.frame, first.facts, Label(), step.name)
+    going = Label()
+    more = Spot(generator, spot.frame, first.facts, Label(unusual=True), step.name)
     first.branch(generator.value(step.until, first), going, more.here)
     facts = first.facts
     given_up = Spot(generator, spot.frame, spot.facts, Label(), step.name)
