@@ -5,6 +5,7 @@ An adapter gives it a bank, which keeps the books apart from the shop's rows as 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
@@ -14,8 +15,10 @@ from cartwheel.ports import (
     ChargeStatus,
     GatewayRefused,
     GatewayTimeout,
+    Secret,
     Unavailable,
 )
+from cartwheel.webhooks import signed_headers
 
 T = TypeVar("T")
 
@@ -29,6 +32,11 @@ TOKENS = {
     "tok_requires_action": "waits until the card's holder has acted",
 }
 """What each test token does, for people."""
+
+WEBHOOK_PATH = "/payments/webhook"
+"""Where this gateway writes to; an application without such a route hears nothing."""
+WEBHOOK_KEY = "payment_webhook_signing_key"
+"""The name of the secret with which this gateway signs."""
 
 _REPLY_LOST = "tok_timeout_charged"
 _NEVER_ANSWERS = "tok_timeout_not_charged"
@@ -199,6 +207,18 @@ class TestGateway:
             return changed
 
         return self._bank.transact(work)
+
+
+def webhook_of(charge: Charge, secret: Secret, now: float) -> tuple[dict[str, str], bytes]:
+    """Make the webhook that tells of a charge as it stands: its headers, and its body."""
+    data = {
+        "charge_id": charge.charge_id,
+        "reference": charge.reference,
+        "status": charge.status.value,
+    }
+    body = json.dumps({"type": f"charge.{charge.status.value}", "data": data}).encode()
+    headers = signed_headers(secret, f"msg_{charge.charge_id}_{charge.status.value}", now, body)
+    return {"content-type": "application/json", **headers}, body
 
 
 def _made(charge_id: str, reference: str, amount: int, currency: str, token: str) -> Charge:

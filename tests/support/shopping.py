@@ -10,7 +10,8 @@ from typing import Any
 
 from cartwheel.dispatch import Dispatcher
 from cartwheel.http import Request, Response
-from cartwheel.ports import Ports
+from cartwheel.ports import Charge, Ports
+from cartwheel.testgateway import WEBHOOK_KEY, WEBHOOK_PATH, TestGateway, webhook_of
 from cartwheel_shop._base import Money
 from cartwheel_shop.catalog import service as catalog
 from cartwheel_shop.users import _tokens
@@ -106,6 +107,22 @@ def customer(dispatcher: Dispatcher, name: str = "ada") -> Shopper:
 def known(dispatcher: Dispatcher, user_id: str, role: str = "customer") -> Shopper:
     """Make a caller with a token of their own, without the cost of a password."""
     return Shopper(dispatcher, _tokens.issue(dispatcher.ports, user_id, role))
+
+
+def bank_answers(
+    dispatcher: Dispatcher, gateway: TestGateway, charge_id: str, *, approved: bool
+) -> Response:
+    """Play the card's holder at the test bank, and send the shop the bank's webhook."""
+    charge = gateway.act(charge_id, approved=approved)
+    return send_webhook(dispatcher, charge)
+
+
+def send_webhook(dispatcher: Dispatcher, charge: Charge) -> Response:
+    """Send the shop a webhook that tells of a charge."""
+    ports = dispatcher.ports
+    headers, body = webhook_of(charge, ports.secrets.get(WEBHOOK_KEY), ports.clock.now())
+    fields = {name: (value,) for name, value in headers.items()}
+    return dispatcher.http(Request("POST", WEBHOOK_PATH, headers=fields, body=body))
 
 
 def product(ports: Ports, product_id: str = "prd_mug", stock: int = 10, cents: int = 1290) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cartwheel.workflow import attempt, catch
 from cartwheel_shop.notifications import api as notifications
-from cartwheel_shop.orders.api import Outcome
+from cartwheel_shop.orders.views import Outcome
 
 
 def tell(outcome: Outcome, step: str) -> None:

@@ -10,12 +10,14 @@ from cartwheel.workflow import (
     finish,
     result,
     saga,
+    wait_for,
     when,
     workflow,
 )
 from cartwheel_shop.inventory import api as inventory
 from cartwheel_shop.orders import api as orders
 from cartwheel_shop.payments import api as payments
+from cartwheel_shop.payments.model import ACTION_SECONDS
 from cartwheel_workflows._tell import tell
 
 
@@ -41,13 +43,20 @@ class CheckoutResult(BaseModel):
 def checkout(cmd: StartCheckout) -> CheckoutResult:
     """Bring an order from pending to confirmed, or leave nothing behind.
 
+    A card whose holder has to act is waited for, for as long as the goods are held.
     Confirming is the pivot: what fails after it is made good later and undoes nothing.
     """
     with attempt(), saga():
         order = orders.validate(order_id=cmd.order_id, compensate=orders.abandon)
         inventory.reserve(order_id=cmd.order_id, lines=order.lines, compensate=inventory.release)
         with when(order.total.amount > 0):
-            payments.authorize(order_id=cmd.order_id, compensate=payments.void)
+            payment = payments.authorize(order_id=cmd.order_id, compensate=payments.void)
+            with when(payment.status == "authorizing"):
+                with attempt():
+                    wait_for(payments.SIGNAL, payments.PaymentSettled, timeout=ACTION_SECONDS)
+                with catch("Timeout"):
+                    pass  # The gateway has the last word, should its webhook be lost.
+                payments.confirm_authorization(order_id=cmd.order_id)
         inventory.commit(order_id=cmd.order_id, lines=order.lines)
         confirmed = orders.confirm(order_id=cmd.order_id)
     with catch("*") as error:

@@ -1,4 +1,4 @@
-"""The shop as one application: all services, both workflows, and how callers authenticate."""
+"""The shop as one application: all services, all workflows, and how callers authenticate."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ def shop_app() -> App:
     from cartwheel_shop.users.api import service as users
     from cartwheel_workflows.cancel_order import cancel_order
     from cartwheel_workflows.checkout import checkout
+    from cartwheel_workflows.refund_order import refund_order
 
     return App(
         "shop",
         title="The Cartwheel shop",
         services=[users, catalog, carts, orders, payments, inventory, notifications, analytics],
-        workflows=[checkout, cancel_order],
+        workflows=[checkout, cancel_order, refund_order],
         authenticate=authenticate,
     )
 

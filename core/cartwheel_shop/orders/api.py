@@ -2,159 +2,65 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field
-
 from cartwheel.app import Service
 from cartwheel.context import Context
-from cartwheel.http import (
-    AUTHENTICATED,
-    BadRequest,
-    Body,
-    NotFound,
-    Query,
-    Reply,
-    View,
-)
+from cartwheel.http import AUTHENTICATED, BadRequest, NotFound, Reply, only
 from cartwheel.ports import Index
 from cartwheel.workflow import Compensation
-from cartwheel_shop._base import Line, Money, Payload, digest, row_as
+from cartwheel_shop._base import Money, digest
 from cartwheel_shop._retry import EAGER, PERSISTENT
 from cartwheel_shop.carts import service as carts
 from cartwheel_shop.inventory.model import OutOfStock
+from cartwheel_shop.orders import _fulfilment as fulfilment
 from cartwheel_shop.orders import service as orders
 from cartwheel_shop.orders._decision import await_decision, refusal
 from cartwheel_shop.orders.model import (
-    Address,
     CartEmpty,
     CheckoutRefused,
     HistoryLine,
     IllegalTransition,
-    Item,
+    NothingToRefund,
     Order,
     OrderClosed,
     OrderTooLarge,
     PriceChanged,
     ProductUnavailable,
+    Refund,
+)
+from cartwheel_shop.orders.views import (
+    Checkout,
+    Dispatch,
+    EventList,
+    EventView,
+    NewOrder,
+    OfOrder,
+    OfRefund,
+    OrderAccepted,
+    OrderFilter,
+    OrderList,
+    OrderView,
+    Outcome,
+    RefundAmount,
+    Refunded,
+    RefundFailure,
+    RefundRequest,
+    RefundView,
+    Rejection,
+    Valid,
 )
 from cartwheel_shop.payments import service as payments
-from cartwheel_shop.payments.service import PaymentSummary
 from cartwheel_shop.users import service as users
-from cartwheel_shop.users.model import Email
+
+STAFF = only("staff", "admin")
 
 service = Service("orders")
 ORDERS = service.collection(
     orders.COLLECTION,
     Index(orders.BY_CUSTOMER, "customer_id", sort="created_at"),
     Index(orders.ALL, "kind", sort="created_at"),
+    Index(orders.BY_STATUS, "order_status", sort="created_at"),
     Index(orders.AWAITING, "awaiting", sort="created_at"),
 )
-
-Phone = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")]
-
-
-class NewOrder(Body):
-    """Is what an order needs beside the cart, before it is paid."""
-
-    shipping_address: Address | None = None
-    email: Email | None = None
-    phone: Phone | None = None
-    expected_total: Money | None = None
-
-
-class Checkout(Body):
-    """Is what a checkout needs beside the cart; `expected_total` guards against a price change."""
-
-    payment_token: Annotated[str, Field(min_length=1, max_length=200)]
-    shipping_address: Address | None = None
-    email: Email | None = None
-    phone: Phone | None = None
-    expected_total: Money | None = None
-
-
-class OrderAccepted(View):
-    """Says which order a request made or changed, and where it stands."""
-
-    order_id: str
-    status: str
-
-
-class OrderView(View):
-    """Is an order as its owner and staff see it."""
-
-    order_id: str
-    customer_id: str
-    status: str
-    reason: str | None
-    items: list[Item]
-    total: Money
-    created_at: str
-    updated_at: str
-    email: str | None
-    phone: str | None
-    shipping_address: Address | None
-    payment: PaymentSummary | None
-
-
-class OrderList(View):
-    """Is a page of orders, newest first."""
-
-    items: list[OrderView]
-    next: str | None
-
-
-class EventView(View):
-    """Is one move in an order's life."""
-
-    at: str
-    status: str
-    reason: str | None
-
-
-class EventList(View):
-    """Is an order's life so far, oldest first."""
-
-    items: list[EventView]
-    next: str | None = None
-
-
-class Pages(Query):
-    """Says which part of a listing to show."""
-
-    limit: Annotated[int, Field(ge=1, le=100)] = 20
-    cursor: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
-
-
-class OfOrder(Payload):
-    """Names an order."""
-
-    order_id: str
-
-
-class Valid(Payload):
-    """Is what the checkout needs to know of a valid order."""
-
-    order_id: str
-    lines: list[Line]
-    total: Money
-
-
-class Rejection(Payload):
-    """Says with which error code an order's checkout failed."""
-
-    order_id: str
-    code: str
-
-
-class Outcome(Payload):
-    """Says how an order came out, and whom to tell."""
-
-    order_id: str
-    status: str
-    reason: str | None
-    email: str | None
-    total: Money
 
 
 @service.route(
@@ -216,15 +122,19 @@ def checkout(ctx: Context, body: Checkout) -> Reply[OrderAccepted]:
 
 
 @service.route("GET", "/orders", permission=AUTHENTICATED, errors=[BadRequest])
-def list_orders(ctx: Context, query: Pages) -> OrderList:
+def list_orders(ctx: Context, query: OrderFilter) -> OrderList:
     """List one's orders, or all of them for staff, newest first."""
-    customer = None if _is_staff(ctx) else ctx.caller.subject
+    customer = query.customer_id
+    if not _is_staff(ctx):
+        if customer not in {None, ctx.caller.subject}:
+            return OrderList(items=[], next=None)
+        customer = ctx.caller.subject
+    wanted = orders.Filter(customer, query.status, query.since, query.until)
     try:
-        page = orders.page(ctx.ports, customer, query.cursor, query.limit)
+        found, cursor = orders.listing(ctx.ports, wanted, query.cursor, query.limit)
     except ValueError as error:
         raise BadRequest("the cursor is not one of this listing") from error
-    found = [_view(ctx, row_as(row, Order)) for row in page.rows]
-    return OrderList(items=found, next=page.next)
+    return OrderList(items=[_view(ctx, order) for order in found], next=cursor)
 
 
 @service.route("GET", "/orders/{order_id}", permission=AUTHENTICATED, errors=[NotFound])
@@ -254,6 +164,51 @@ def cancel_order(ctx: Context, order_id: str) -> OrderAccepted:
     _visible(ctx, order_id)
     order = orders.request_cancel(ctx.ports, ctx.key, order_id)
     return OrderAccepted(order_id=order_id, status=order.status)
+
+
+@service.route(
+    "POST",
+    "/orders/{order_id}/ship",
+    permission=STAFF,
+    idempotent=True,
+    errors=[NotFound, IllegalTransition],
+)
+def ship_order(ctx: Context, order_id: str, body: Dispatch | None = None) -> OrderView:
+    """Note that a confirmed order has left the house, and tell the customer."""
+    sent = body or Dispatch()
+    order = fulfilment.ship(ctx.ports, ctx.key, order_id, sent.carrier, sent.tracking_number)
+    return _view(ctx, order)
+
+
+@service.route(
+    "POST",
+    "/orders/{order_id}/deliver",
+    permission=STAFF,
+    idempotent=True,
+    errors=[NotFound, IllegalTransition],
+)
+def deliver_order(ctx: Context, order_id: str) -> OrderView:
+    """Note that a shipped order has arrived."""
+    return _view(ctx, fulfilment.deliver(ctx.ports, order_id))
+
+
+@service.route(
+    "POST",
+    "/orders/{order_id}/refund",
+    permission=STAFF,
+    status=202,
+    idempotent=True,
+    errors=[NotFound, IllegalTransition, NothingToRefund],
+)
+def refund_order(
+    ctx: Context, order_id: str, body: RefundRequest | None = None
+) -> Reply[OrderAccepted]:
+    """Pay back a part of an order, or all that is left of it."""
+    order = fulfilment.request_refund(
+        ctx.ports, ctx.key, order_id, _refund(body or RefundRequest())
+    )
+    accepted = OrderAccepted(order_id=order_id, status=order.status)
+    return Reply(accepted, headers={"Location": f"/orders/{order_id}"})
 
 
 @service.task(errors=[PriceChanged, ProductUnavailable, OrderTooLarge, OrderClosed], retry=EAGER)
@@ -294,12 +249,34 @@ def finish_cancel(ctx: Context, cmd: OfOrder) -> Outcome:
     return _outcome(orders.finish_cancel(ctx.ports, cmd.order_id))
 
 
+@service.task(errors=[NothingToRefund], retry=PERSISTENT)
+def begin_refund(ctx: Context, cmd: OfRefund) -> RefundAmount:
+    """Say what a refund that was asked for pays back."""
+    refund = fulfilment.pending_refund(ctx.ports, cmd.order_id, cmd.refund_id)
+    return RefundAmount(order_id=cmd.order_id, amount=refund.amount)
+
+
+@service.task(retry=PERSISTENT)
+def settle_refund(ctx: Context, cmd: OfRefund) -> Refunded:
+    """Note that a refund was paid; the last one of an order ends it."""
+    order = fulfilment.settle_refund(ctx.ports, cmd.order_id, cmd.refund_id)
+    return _refunded(order)
+
+
+@service.task(retry=PERSISTENT)
+def fail_refund(ctx: Context, cmd: RefundFailure) -> Refunded:
+    """Note that the gateway did not pay a refund; its amount can be refunded anew."""
+    order = fulfilment.fail_refund(ctx.ports, cmd.order_id, cmd.refund_id, cmd.code)
+    return _refunded(order)
+
+
 @service.every(60)
 def sweep(ctx: Context) -> None:
-    """Start the checkouts that a crash kept from starting."""
+    """Start the checkouts and refunds that a crash kept from starting."""
     started = orders.start_forgotten(ctx.ports)
+    started += fulfilment.start_forgotten(ctx.ports)
     if started:
-        ctx.log.warning("forgotten checkouts started", count=started)
+        ctx.log.warning("forgotten runs started", count=started)
 
 
 def _request(ctx: Context, body: NewOrder | Checkout, run_id: str | None) -> orders.Request:
@@ -338,6 +315,7 @@ def _visible(ctx: Context, order_id: str) -> Order:
 
 
 def _view(ctx: Context, order: Order) -> OrderView:
+    payment = payments.payment_of(ctx.ports, order.order_id)
     return OrderView(
         order_id=order.order_id,
         customer_id=order.customer_id,
@@ -350,7 +328,33 @@ def _view(ctx: Context, order: Order) -> OrderView:
         email=order.email,
         phone=order.phone,
         shipping_address=order.shipping_address,
-        payment=payments.summary_of(ctx.ports, order.order_id),
+        payment=None if payment is None else payments.summary(payment),
+        requires_action=payment is not None and payment.action_required,
+        shipment=order.shipment,
+        refunds=[_refund_view(order, refund) for refund in order.refunds],
+    )
+
+
+def _refund_view(order: Order, refund: Refund) -> RefundView:
+    return RefundView(
+        refund_id=refund.refund_id,
+        amount=Money(amount=refund.amount, currency=order.total.currency),
+        status=refund.status,
+        reason=refund.reason,
+        created_at=refund.at,
+    )
+
+
+def _refund(body: RefundRequest) -> fulfilment.Wish:
+    return fulfilment.Wish(body.amount, body.restock, body.reason)
+
+
+def _refunded(order: Order) -> Refunded:
+    return Refunded(
+        order_id=order.order_id,
+        status=order.status.value,
+        restock=order.restock,
+        lines=order.lines,
     )
 
 

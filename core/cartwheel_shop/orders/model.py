@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, computed_field
 
 from cartwheel.ports import DomainError, snake_case
 from cartwheel_shop._base import Line, Money, Payload, Record
@@ -72,6 +72,12 @@ class CheckoutRefused(DomainError):
         return self._reason if self._reason in REASONS else super().problem_code
 
 
+class NothingToRefund(DomainError):
+    """Says that an order's payment does not hold the amount that was to be refunded."""
+
+    title = "There is nothing of that amount to refund"
+
+
 class Status(StrEnum):
     """Says where an order stands."""
 
@@ -101,6 +107,11 @@ LEGAL: dict[Status, frozenset[Status]] = {
     Status.REFUNDED: frozenset(),
 }
 
+REFUNDABLE = frozenset({Status.CONFIRMED, Status.SHIPPED, Status.DELIVERED})
+"""States in which money of an order may go back without ending it."""
+MAX_REFUNDS = 50
+"""Refunds of one order: they are kept in its row."""
+
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -124,8 +135,28 @@ class Item(Payload):
     line_total: Money
 
 
+class Shipment(Payload):
+    """Says when an order left the house, and with whom."""
+
+    shipped_at: str
+    carrier: str | None = None
+    tracking_number: str | None = None
+
+
+class Refund(Payload):
+    """Is a refund that staff asked for, in minor units."""
+
+    refund_id: str
+    amount: int
+    status: Literal["pending", "done", "failed"]
+    at: str
+    restock: bool = False
+    reason: str | None = None
+    error: str | None = None
+
+
 class Order(Record):
-    """Is an order. `kind`, `customer_id` and `awaiting` are what its indexes hang on."""
+    """Is an order. `kind`, `order_status`, `customer_id` and `awaiting` are what its indexes hang on."""
 
     order_id: str
     customer_id: str
@@ -147,14 +178,51 @@ class Order(Record):
     """Which requests asked to cancel: one that is sent again after a crash is no new one."""
     cancelling: bool = False
     sequence: int = 0
-    awaiting: Literal["run"] | None = None
-    """Set while the checkout has been asked for and not begun: a sweeper looks for those."""
+    awaiting: Literal["run", "refund"] | None = None
+    """Set while a run has been asked for and not begun or ended: a sweeper looks for those."""
+    shipment: Shipment | None = None
+    ship_key: str | None = None
+    """Which request shipped the order: the same one again finds it shipped."""
+    refunds: tuple[Refund, ...] = ()
+    restock: bool = False
+    """Whether the goods of an order that was refunded whole go back on the shelf."""
     kind: Literal["order"] = "order"
+
+    @computed_field
+    def order_status(self) -> str:
+        """Give the status under a name of its own: the history's rows have a `status` too."""
+        return self.status.value
 
     @property
     def lines(self) -> list[Line]:
         """Give products and quantities."""
         return [Line(product_id=item.product_id, quantity=item.quantity) for item in self.items]
+
+    @property
+    def refunded(self) -> int:
+        """Give what has been paid back by request, in minor units."""
+        return sum(refund.amount for refund in self.refunds if refund.status == "done")
+
+    @property
+    def refundable(self) -> int:
+        """Give what is neither paid back nor about to be."""
+        spoken_for = sum(refund.amount for refund in self.refunds if refund.status != "failed")
+        return self.total.amount - spoken_for
+
+    @property
+    def refunding(self) -> bool:
+        """Tell whether a refund is under way."""
+        return any(refund.status == "pending" for refund in self.refunds)
+
+    def refund_of(self, refund_id: str) -> Refund | None:
+        """Give a refund by its id."""
+        return next((each for each in self.refunds if each.refund_id == refund_id), None)
+
+    def with_refund(self, refund: Refund) -> Order:
+        """Give the order with a refund, new or changed."""
+        others = tuple(each for each in self.refunds if each.refund_id != refund.refund_id)
+        after = self.model_copy(update={"refunds": (*others, refund)})
+        return after.model_copy(update={"awaiting": "refund" if after.refunding else None})
 
     def to(self, status: Status, at: str, reason: str | None = None) -> Order:
         """Move to another state; raises IllegalTransition."""
@@ -180,12 +248,22 @@ class HistoryLine(Record):
     reason: str | None = None
 
 
-def illegal(order: Order, status: Status) -> IllegalTransition:
-    """Make the refusal of a move that the order's state does not allow."""
-    allowed = ", ".join(sorted(LEGAL[order.status])) or "nothing"
+def illegal(order: Order, status: Status, why: str | None = None) -> IllegalTransition:
+    """Make the refusal of a move that the order's state does not allow, for a reason or its own."""
+    if why is None and status in LEGAL[order.status]:
+        why = "it is being cancelled"
+    if why is None:
+        allowed = ", ".join(sorted(LEGAL[order.status])) or "nothing"
+        why = f"from there it can become {allowed}, not {status}"
     return IllegalTransition(
-        f"order {order.order_id} is {order.status}; from there it can become {allowed}, "
-        f"not {status}",
+        f"order {order.order_id} is {order.status}; {why}", status=order.status.value
+    )
+
+
+def refund_under_way(order: Order) -> IllegalTransition:
+    """Make the refusal to do anything else while money goes back."""
+    return IllegalTransition(
+        f"a refund of order {order.order_id} is under way; try again when it is done",
         status=order.status.value,
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cartwheel.http import NotFound
 from cartwheel.ports import JsonObject, Page, Ports, RunNotFound, RunStatus, rfc3339
 from cartwheel.unit import Unit, transact
-from cartwheel_shop._base import Money, money_json, now_text, read, row_as, total_of
+from cartwheel_shop._base import Money, gather, money_json, now_text, read, row_as, total_of
 from cartwheel_shop.carts import service as carts
 from cartwheel_shop.catalog import service as catalog
 from cartwheel_shop.orders.model import (
@@ -26,13 +26,14 @@ from cartwheel_shop.orders.model import (
     Status,
     confirm,
     illegal,
+    refund_under_way,
     reject,
     start_processing,
 )
 from cartwheel_shop.payments.service import Verdict
 
 COLLECTION = "orders"
-BY_CUSTOMER, ALL, AWAITING = "by_customer", "all", "awaiting"
+BY_CUSTOMER, BY_STATUS, ALL, AWAITING = "by_customer", "by_status", "all", "awaiting"
 ORDER = "order"
 _KEYS_KEPT = 9
 CHECKOUT, CANCEL_ORDER = "checkout", "cancel_order"
@@ -135,10 +136,48 @@ def get(ports: Ports, order_id: str) -> Order:
     return order
 
 
-def page(ports: Ports, customer_id: str | None, cursor: str | None, limit: int) -> Page:
-    """Give a page of a customer's orders, or of all, newest first; ValueError for a bad cursor."""
-    index, value = (ALL, ORDER) if customer_id is None else (BY_CUSTOMER, customer_id)
-    return ports.store.query(COLLECTION, index, value, descending=True, cursor=cursor, limit=limit)
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Says which orders to list; None lets all pass. `since` is included, `until` is not."""
+
+    customer_id: str | None = None
+    status: Status | None = None
+    since: str | None = None
+    until: str | None = None
+
+    def shows(self, order: Order) -> bool:
+        """Tell whether an order is among those asked for."""
+        return (
+            (self.customer_id is None or order.customer_id == self.customer_id)
+            and (self.status is None or order.status is self.status)
+            and (self.since is None or order.created_at >= _comparable(self.since))
+            and (self.until is None or order.created_at < _comparable(self.until))
+        )
+
+
+def _comparable(time: str) -> str:
+    """Give a time with milliseconds, as rows carry them: strings of one form sort as times do."""
+    whole, _, fraction = time.removesuffix("Z").partition(".")
+    return f"{whole}.{fraction[:3]:0<3}Z"
+
+
+def listing(
+    ports: Ports, wanted: Filter, cursor: str | None, limit: int
+) -> tuple[list[Order], str | None]:
+    """List orders, newest first; raises ValueError for a cursor of another listing."""
+    if wanted.customer_id is not None:
+        index, value = BY_CUSTOMER, wanted.customer_id
+    elif wanted.status is not None:
+        index, value = BY_STATUS, wanted.status.value
+    else:
+        index, value = ALL, ORDER
+
+    def query(after: str | None, most: int) -> Page:
+        return ports.store.query(
+            COLLECTION, index, value, descending=True, cursor=after, limit=most
+        )
+
+    return gather(query, Order, wanted.shows, limit=limit, cursor=cursor)
 
 
 def history(ports: Ports, order_id: str) -> list[HistoryLine]:
@@ -158,7 +197,7 @@ def validate(ports: Ports, order_id: str) -> Order:
             _check_prices(ports, order)
         return after
 
-    return _change(ports, order_id, decide)
+    return change(ports, order_id, decide)
 
 
 def _check_prices(ports: Ports, order: Order) -> None:
@@ -182,12 +221,12 @@ def _check_prices(ports: Ports, order: Order) -> None:
 
 def confirm_order(ports: Ports, order_id: str) -> Order:
     """Confirm an order and say so to whoever listens; raises OrderClosed."""
-    return _change(ports, order_id, lambda order: confirm(order, now_text(ports)))
+    return change(ports, order_id, lambda order: confirm(order, now_text(ports)))
 
 
 def reject_order(ports: Ports, order_id: str, code: str) -> Order:
     """End an order whose checkout failed with an error code."""
-    return _change(ports, order_id, lambda order: reject(order, code, now_text(ports)))
+    return change(ports, order_id, lambda order: reject(order, code, now_text(ports)))
 
 
 def abandon(ports: Ports, order_id: str, run_id: str) -> Order:
@@ -223,11 +262,13 @@ def request_cancel(ports: Ports, key: str, order_id: str) -> Order:
             return None
         if order.status not in {*OPEN, Status.CONFIRMED}:
             raise illegal(order, Status.CANCELLED)
+        if order.refunding:
+            raise refund_under_way(order)
         requested = order.cancel_requested or order.status in OPEN
         keys = (*order.cancel_keys[-_KEYS_KEPT:], key)
         return order.model_copy(update={"cancel_requested": requested, "cancel_keys": keys})
 
-    order = _change(ports, order_id, decide)
+    order = change(ports, order_id, decide)
     if order.status not in {*OPEN, Status.CONFIRMED}:
         return order
     if order.status is Status.CONFIRMED:
@@ -262,7 +303,7 @@ def begin_cancel(ports: Ports, order_id: str) -> Order:
             raise illegal(order, Status.CANCELLED)
         return None if order.cancelling else order.model_copy(update={"cancelling": True})
 
-    return _change(ports, order_id, decide)
+    return change(ports, order_id, decide)
 
 
 def finish_cancel(ports: Ports, order_id: str) -> Order:
@@ -273,7 +314,7 @@ def finish_cancel(ports: Ports, order_id: str) -> Order:
             return None
         return order.to(Status.CANCELLED, now_text(ports), "cancelled")
 
-    return _change(ports, order_id, decide)
+    return change(ports, order_id, decide)
 
 
 def start_checkout(ports: Ports, order: Order) -> None:
@@ -308,8 +349,17 @@ def verdict_on(ports: Ports, order_id: str) -> Verdict:
     return "capture" if paid else "give_back"
 
 
-def _change(ports: Ports, order_id: str, decide: Callable[[Order], Order | None]) -> Order:
-    """Read the order, decide and write it with its history and event; None writes nothing."""
+Also = Callable[[Order], tuple[str, JsonObject]]
+"""Makes the type and data of one more event, of the order as it was written."""
+
+
+def change(
+    ports: Ports,
+    order_id: str,
+    decide: Callable[[Order], Order | None],
+    also: Also | None = None,
+) -> Order:
+    """Read the order, decide and write it with its history and events; None writes nothing."""
 
     def work(unit: Unit) -> Order:
         order = unit.get(ORDER, Order)
@@ -320,13 +370,27 @@ def _change(ports: Ports, order_id: str, decide: Callable[[Order], Order | None]
             return order
         if after.status is order.status:
             unit.put(ORDER, after)
-            return after
-        _put(unit, after)
-        if after.status in {Status.CONFIRMED, Status.REJECTED, Status.CANCELLED}:
-            unit.emit(f"order.{after.status}", _event(after, order.status))
+        else:
+            _put(unit, after)
+            if after.status in _TOLD:
+                unit.emit(f"order.{after.status}", event_of(after, order.status))
+        if also is not None:
+            unit.emit(*also(after))
         return after
 
     return transact(ports, COLLECTION, order_id, work)
+
+
+_TOLD = frozenset(
+    {
+        Status.CONFIRMED,
+        Status.REJECTED,
+        Status.CANCELLED,
+        Status.SHIPPED,
+        Status.DELIVERED,
+    }
+)
+"""States of which everybody hears by an event of their name; refunds have one each."""
 
 
 def _put(unit: Unit, order: Order) -> None:
@@ -335,15 +399,20 @@ def _put(unit: Unit, order: Order) -> None:
     unit.put(f"hist#{order.sequence:04d}", line)
 
 
-def _event(order: Order, before: Status) -> JsonObject:
+def event_of(order: Order, before: Status) -> JsonObject:
+    """Give what an event says of an order and of the state before."""
+    shipment = order.shipment
     return {
         "order_id": order.order_id,
         "customer_id": order.customer_id,
         "cart_id": order.cart_id,
         "email": order.email,
+        "phone": order.phone,
         "reason": order.reason,
         "was": before.value,
         "total": money_json(order.total),
+        "refunded": order.refunded,
+        "tracking": None if shipment is None else shipment.tracking_number,
         "items": [
             {
                 "product_id": item.product_id,

@@ -16,7 +16,8 @@ STUCK_SECONDS = 60
 """How long an intent may stay without an answer before the reconciler asks the gateway."""
 WATCH_SECONDS = 600
 """How long a payment given up without an answer is watched for a charge that comes late."""
-REQUIRES_ACTION = "requires_action"
+ACTION_SECONDS = 600
+"""How long customers have for their bank's question; their goods are held a little longer."""
 MAX_ASKED = 3
 """Passes of the reconciler that find no charge before an authorisation is given up."""
 
@@ -72,7 +73,15 @@ LEGAL: dict[Status, frozenset[Status]] = {
     Status.AUTHORIZING: frozenset(
         {Status.AUTHORIZED, Status.DECLINED, Status.UNKNOWN, Status.VOIDED, Status.VOIDING}
     ),
-    Status.UNKNOWN: frozenset({Status.AUTHORIZED, Status.DECLINED, Status.VOIDED, Status.VOIDING}),
+    Status.UNKNOWN: frozenset(
+        {
+            Status.AUTHORIZING,
+            Status.AUTHORIZED,
+            Status.DECLINED,
+            Status.VOIDED,
+            Status.VOIDING,
+        }
+    ),
     Status.AUTHORIZED: frozenset({Status.CAPTURING, Status.VOIDING}),
     Status.CAPTURING: frozenset({Status.CAPTURED}),
     Status.CAPTURED: frozenset({Status.REFUNDING}),
@@ -124,6 +133,8 @@ class Payment(Record):
     refund_key: str | None = None
     refund_amount: int = 0
     reason: str | None = None
+    action_required: bool = False
+    """Set while the gateway waits for the customer; the payment is `authorizing` meanwhile."""
     asked: int = 0
     watch_until: str | None = None
     sequence: int = 0
@@ -144,6 +155,7 @@ class Payment(Record):
             "since": at,
             "asked": 0,
             "watch_until": None,
+            "action_required": False,
             "unsettled": "unsettled" if status in WATCHED or watched else None,
         }
         if status in {Status.AUTHORIZED, Status.DECLINED, Status.VOIDED, Status.VOIDING}:
@@ -205,11 +217,15 @@ def _authorization(payment: Payment, charge: Charge, at: str) -> Change | None:
                 payment.to(Status.DECLINED, at, charge_id=charge.charge_id, reason=reason)
             )
         case ChargeStatus.REQUIRES_ACTION:
-            # Nobody waits for the customer's second factor yet: the charge is voided, so that it
-            # can't be completed behind our back, and the card counts as declined.
-            return Change(
-                payment.to(Status.VOIDING, at, charge_id=charge.charge_id, reason=REQUIRES_ACTION)
+            if payment.action_required:
+                return None
+            waiting = (
+                payment
+                if payment.status is Status.AUTHORIZING
+                else payment.to(Status.AUTHORIZING, at)
             )
+            changes = {"charge_id": charge.charge_id, "action_required": True, "token": None}
+            return Change(waiting.model_copy(update=changes))
         case ChargeStatus.VOIDED:
             return Change(payment.to(Status.VOIDED, at, charge_id=charge.charge_id))
 
@@ -230,7 +246,7 @@ def _transfer(payment: Payment, source: Account, target: Account, amount: int, a
 
 def refuse_authorization(payment: Payment) -> None:
     """Refuse to authorise what was declined or given up; other states pass."""
-    if payment.status is Status.DECLINED or payment.reason == REQUIRES_ACTION:
+    if payment.status is Status.DECLINED:
         raise declined(payment)
     if payment.status in {Status.VOIDING, Status.VOIDED}:
         raise PaymentVoided(f"the payment of {payment.order_id} was given up; start a new checkout")

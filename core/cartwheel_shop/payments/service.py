@@ -40,6 +40,7 @@ from cartwheel_shop.payments.model import (
 
 COLLECTION = "payments"
 UNSETTLED = "unsettled"
+BY_REFERENCE = "by_reference"
 PAYMENT = "payment"
 _OPEN = {ChargeStatus.AUTHORIZED, ChargeStatus.REQUIRES_ACTION}
 _ROUNDS = 6
@@ -98,6 +99,7 @@ def summary(payment: Payment) -> PaymentSummary:
 def authorize(ports: Ports, key: str, order_id: str) -> Payment:
     """Hold the order's amount on its card, once per order.
 
+    A payment that comes back `authorizing` waits for the customer: `confirm_authorization` goes on.
     Raises PaymentDeclined, PaymentVoided, and Unavailable while the outcome is unknown.
     """
     asked_before = False
@@ -113,14 +115,50 @@ def authorize(ports: Ports, key: str, order_id: str) -> Payment:
         return Change(payment.to(Status.AUTHORIZING, now_text(ports), reference=key))
 
     payment = _change(ports, order_id, begin)
-    if payment.status in ASKING:
+    if payment.status in ASKING and not payment.action_required:
         payment = _finish(ports, payment, ask=asked_before)
     if payment.status in {Status.VOIDED, Status.VOIDING}:
-        # Given up while the gateway was asked, or in need of the customer: what it granted goes
-        # back at once.
+        # Given up while the gateway was asked: what it granted goes back at once.
         payment = give_back(ports, order_id)
     refuse_authorization(payment)
     return payment
+
+
+def confirm_authorization(ports: Ports, order_id: str) -> Payment:
+    """Go on after the customer had time to act: ask the gateway what came of it.
+
+    Raises PaymentDeclined when they refused or did nothing, PaymentVoided when it was given up.
+    """
+    payment = payment_of(ports, order_id)
+    if payment is None:
+        raise PaymentVoided(f"{order_id} has no payment")
+    if payment.status in ASKING:
+        charge = ports.payments.find(_reference(payment))
+        if charge is not None:
+            payment = _record(ports, order_id, charge)
+    refuse_authorization(payment)
+    if payment.status in ASKING:
+        raise PaymentDeclined(
+            f"the customer did not answer the bank's question about {order_id}",
+            reason="action_timeout",
+        )
+    return payment
+
+
+def hear(ports: Ports, reference: str) -> Payment:
+    """Note what the gateway says now of a charge that it wrote to us about.
+
+    What the webhook itself says counts for nothing: it may be old, or come after a newer one.
+    Raises Unavailable when no payment has the reference, as an index that lags has not.
+    """
+    page = ports.store.query(COLLECTION, BY_REFERENCE, reference, limit=1)
+    if not page.rows:
+        raise Unavailable(f"no payment has the reference {reference!r}, or none is found yet")
+    order_id = row_as(page.rows[0], Payment).order_id
+    charge = ports.payments.find(reference)
+    if charge is not None:
+        return _record(ports, order_id, charge)
+    return _change(ports, order_id, lambda _: None)
 
 
 def capture(ports: Ports, order_id: str) -> Payment:
@@ -229,12 +267,16 @@ def give_back(ports: Ports, order_id: str) -> Payment:
 def _give_up(ports: Ports, payment: Payment) -> Payment:
     """Ask whether there is a charge; without one void the payment, and watch for a late one."""
     charge = ports.payments.find(_reference(payment))
-    if charge is not None:
+    if charge is not None and charge.status is not ChargeStatus.REQUIRES_ACTION:
         return _record(ports, payment.order_id, charge)
 
     def work(current: Payment | None) -> Change | None:
         if current is None or current.status not in ASKING:
             return None
+        if charge is not None:
+            # Nothing is held, and the customer could still complete it: it is voided there too.
+            at = now_text(ports)
+            return Change(current.to(Status.VOIDING, at, charge_id=charge.charge_id))
         now = ports.clock.now()
         until = rfc3339(now + WATCH_SECONDS)
         return Change(
@@ -323,11 +365,18 @@ def _record(ports: Ports, order_id: str, charge: Charge) -> Payment:
 Verdict = Literal["capture", "give_back", "wait"]
 
 
-def reconcile(ports: Ports, log: Log, verdict_on: Callable[[str], Verdict]) -> int:
+def reconcile(
+    ports: Ports,
+    log: Log,
+    verdict_on: Callable[[str], Verdict],
+    settled: Callable[[Payment], None] = lambda payment: None,
+) -> int:
     """Ask the gateway about payments without an answer; gives how many were looked at.
 
     `verdict_on` says what the order wants of an amount that is held and that nobody took or gave
-    back in time. What can't be settled now is left for the next pass and never stops the others.
+    back in time. `settled` is told of a payment that waited for
+    the customer no longer. What can't be settled now is left for the next pass and never stops the
+    others.
     """
     before = rfc3339(ports.clock.now() - STUCK_SECONDS)
     count = 0
@@ -341,6 +390,8 @@ def reconcile(ports: Ports, log: Log, verdict_on: Callable[[str], Verdict]) -> i
             count += 1
             try:
                 _settle(ports, found.order_id, verdict_on)
+                if found.action_required:
+                    settled(_change(ports, found.order_id, lambda _: None))
             except (Unavailable, GatewayRefused, DomainError) as error:
                 log.warning("payment not settled", order_id=found.order_id, why=str(error))
         cursor = page.next

@@ -115,7 +115,6 @@ def test_the_token_is_forgotten_once_it_was_used(ports: Ports) -> None:
         ("tok_declined", "card_declined"),
         ("tok_insufficient_funds", "insufficient_funds"),
         ("tok_unheard_of", "invalid_token"),
-        ("tok_requires_action", "requires_action"),
     ],
 )
 def test_a_declined_card_says_why_and_stays_declined(ports: Ports, token: str, reason: str) -> None:
@@ -128,11 +127,78 @@ def test_a_declined_card_says_why_and_stays_declined(ports: Ports, token: str, r
     assert balances(ports, order_id)[Account.AUTHORIZED] == 0
 
 
-def test_a_charge_that_waits_for_the_customer_is_voided_at_the_gateway(host: MemoryHost) -> None:
-    with pytest.raises(PaymentDeclined):
-        payments.authorize(host.ports, "k", opened(host.ports, "tok_requires_action"))
-    assert [charge.status for charge in host.bank.charges()] == [ChargeStatus.VOIDED]
-    assert status(host.ports) == "voided"
+def waiting(host: MemoryHost) -> str:
+    order_id = opened(host.ports, "tok_requires_action")
+    payment = payments.authorize(host.ports, "k", order_id)
+    assert (payment.status, payment.action_required) == (Status.AUTHORIZING, True)
+    return order_id
+
+
+def test_a_payment_that_waits_for_the_customer_goes_on_once_they_approve(host: MemoryHost) -> None:
+    order_id = waiting(host)
+    assert payments.authorize(host.ports, "k", order_id).action_required
+    (charge,) = host.bank.charges()
+    host.gateway.act(charge.charge_id, approved=True)
+    assert payments.hear(host.ports, "k").status is Status.AUTHORIZED
+    payment = payments.confirm_authorization(host.ports, order_id)
+    assert (payment.status, payment.action_required) == (Status.AUTHORIZED, False)
+    assert balances(host.ports, order_id)[Account.AUTHORIZED] == 1290
+
+
+@pytest.mark.parametrize(
+    ("acts", "reason"), [(True, "authentication_failed"), (False, "action_timeout")]
+)
+def test_a_customer_who_refuses_or_does_nothing_is_declined(
+    host: MemoryHost, acts: bool, reason: str
+) -> None:
+    order_id = waiting(host)
+    (charge,) = host.bank.charges()
+    if acts:
+        host.gateway.act(charge.charge_id, approved=False)
+    with pytest.raises(PaymentDeclined) as refused:
+        payments.confirm_authorization(host.ports, order_id)
+    assert refused.value.details["reason"] == reason
+
+
+@pytest.mark.parametrize("approved", [None, True, False])
+def test_giving_up_what_waits_for_the_customer_leaves_nothing_at_the_gateway(
+    host: MemoryHost, approved: bool | None
+) -> None:
+    order_id = waiting(host)
+    (charge,) = host.bank.charges()
+    if approved is not None:
+        host.gateway.act(charge.charge_id, approved=approved)
+    payment = payments.give_back(host.ports, order_id)
+    assert payment.status is (Status.DECLINED if approved is False else Status.VOIDED)
+    (charge,) = host.bank.charges()
+    assert charge.status in {ChargeStatus.VOIDED, ChargeStatus.DECLINED}
+    assert set(balances(host.ports, order_id).values()) == {0}
+
+
+def test_a_payment_that_waits_for_the_customer_is_not_given_up_by_the_reconciler(
+    host: MemoryHost,
+) -> None:
+    order_id = waiting(host)
+    for _ in range(5):
+        reconcile(host)
+    assert status(host.ports) == "authorizing"
+    (charge,) = host.bank.charges()
+    host.gateway.act(charge.charge_id, approved=True)
+    reconcile(host)
+    assert status(host.ports) == "authorized"
+    assert payments.confirm_authorization(host.ports, order_id).status is Status.AUTHORIZED
+
+
+def test_an_unknown_outcome_that_turns_out_to_wait_for_the_customer_waits(
+    host: MemoryHost, lost: LostReplies
+) -> None:
+    order_id = opened(host.ports, "tok_requires_action")
+    lost.operations = {"authorize"}
+    with pytest.raises(Unavailable):
+        payments.authorize(host.ports, "k", order_id)
+    assert status(host.ports) == "unknown"
+    payment = payments.authorize(host.ports, "k", order_id)
+    assert (payment.status, payment.action_required) == (Status.AUTHORIZING, True)
 
 
 def test_an_order_without_means_of_payment_is_declined(ports: Ports) -> None:

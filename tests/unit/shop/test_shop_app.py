@@ -26,7 +26,7 @@ def test_the_shop_is_made_once_and_has_all_its_parts() -> None:
         "payments",
         "users",
     ]
-    assert sorted(app.workflows) == ["cancel_order", "checkout"]
+    assert sorted(app.workflows) == ["cancel_order", "checkout", "refund_order"]
     assert {(s.name, s.seconds) for s in app.schedules.values()} == {
         ("inventory.reap", 60),
         ("orders.sweep", 60),
@@ -39,6 +39,9 @@ def test_every_route_that_moves_money_or_stock_demands_a_key() -> None:
     assert keyed == {
         "POST /checkout",
         "POST /orders/{order_id}/cancel",
+        "POST /orders/{order_id}/deliver",
+        "POST /orders/{order_id}/refund",
+        "POST /orders/{order_id}/ship",
         "POST /products/{product_id}/stock",
     }
 
