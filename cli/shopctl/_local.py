@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,16 +25,29 @@ def open_local(app: App, folder: Path, settings: Settings | None = None) -> Loca
     Raises AdapterError when something is not installed, ConfigurationError for what can't be used.
     """
     from cartwheel_local import LocalHost
-    from cartwheel_outside import replacing
 
-    replace = None if settings is None else replacing(settings)
-    host = load_adapter("local").open(app, HostOptions(data=folder, replace=replace))
+    options = HostOptions(data=folder)
+    if settings is not None:
+        options = _with_services(options, settings, app.name)
+    host = load_adapter("local").open(app, options)
     if not isinstance(host, LocalHost):
         raise AdapterError(
             f"adapter 'local' opened a {type(host).__name__}; another distribution has taken its "
             "name: shopctl adapters shows which"
         )
     return host
+
+
+def _with_services(options: HostOptions, settings: Settings, name: str) -> HostOptions:
+    from cartwheel_outside import replacing, tracing
+
+    options = replace(options, replace=replacing(settings))
+    telemetry = tracing(settings, name)
+    if telemetry is None:
+        return options
+    # The process ends with the host; what was not sent by then is sent at its exit.
+    atexit.register(telemetry.close)
+    return replace(options, tracer=telemetry, hook=telemetry.hook)
 
 
 @contextmanager

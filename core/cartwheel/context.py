@@ -24,9 +24,10 @@ class Principal:
 class Context:
     """Is what every handler gets first, whoever calls it.
 
-    `trace_id` names the request or run that this work belongs to. `key` is the idempotency key of
-    the work: a task's key, an event's or message's id with its consumer, or for a route with an
-    Idempotency-Key one derived from route, caller and header. The same key must have one effect.
+    `trace_id` is that of the request that this work follows from (see `cartwheel.trace`). `key` is
+    the idempotency key of the work: a task's key, an event's or message's id with its consumer, or
+    for a route with an Idempotency-Key one derived from route, caller and header. The same key must
+    have one effect.
     """
 
     ports: Ports

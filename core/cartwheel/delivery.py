@@ -14,6 +14,7 @@ from cartwheel.ports import (
     Message,
     rfc3339,
 )
+from cartwheel.trace import current
 
 if TYPE_CHECKING:
     from cartwheel.dispatch import Dispatcher
@@ -83,11 +84,14 @@ def body_of(item: Event | Message) -> JsonObject:
 
 
 def encode_item(item: Event | Message) -> str:
-    """Write an event or message as JSON."""
+    """Write an event or message as JSON, with the trace that it belongs to."""
     if isinstance(item, Event):
         parts = ["event", item.id, item.type, item.data, item.at]
     else:
         parts = ["message", item.id, item.body]
+    trace = item.trace or current()
+    if trace:
+        parts.append(trace)
     return json.dumps(parts, separators=(",", ":"))
 
 

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from pydantic_core import to_json
+from pydantic import BaseModel
+from pydantic_core import from_json, to_json
 
 from cartwheel.app import App, Consumer, Delivery, Subscription
 from cartwheel.context import Context
@@ -24,7 +25,9 @@ from cartwheel.ports import (
     Ports,
     Unavailable,
 )
+from cartwheel.trace import Kind, PlainTracer, Tracer, current, trace_id
 from cartwheel.unit import sweep_outbox
+from cartwheel.workflow import Task
 
 if TYPE_CHECKING:
     from cartwheel.http import Request, Response
@@ -57,10 +60,11 @@ def _failed(code: str, message: str, details: Json = None, *, retryable: bool = 
 class Dispatcher:
     """Serves an application over an adapter's ports; safe to call from several threads."""
 
-    def __init__(self, app: App, ports: Ports, log: Log) -> None:
+    def __init__(self, app: App, ports: Ports, log: Log, tracer: Tracer | None = None) -> None:
         self.app = app
         self.ports = ports
         self.log = log
+        self.tracer: Tracer = tracer or PlainTracer()
         self._collections = tuple(app.collections)
         self._gateway: Callable[[Request], Response] | None = None
 
@@ -70,7 +74,7 @@ class Dispatcher:
         if gateway is None:
             from cartwheel.http import Gateway
 
-            gateway = self._gateway = Gateway(self.app, self.ports, self.log)
+            gateway = self._gateway = Gateway(self.app, self.ports, self.log, self.tracer)
         return gateway(request)
 
     def task(self, name: str, key: str, run_id: str, input: bytes) -> TaskReply:
@@ -79,7 +83,17 @@ class Dispatcher:
         if task is None:
             listed = ", ".join(sorted(self.app.tasks)) or "none"
             return _failed("Unexpected", f"there is no task '{name}'; there are: {listed}")
-        context = Context(self.ports, self.log, run_id, key, run_id)
+        notes = {"cartwheel.run_id": run_id, "cartwheel.key": key}
+        with self.tracer.span("task", name, current(), run_id, notes) as span:
+            reply = self._task(task, name, key, run_id, input)
+            if not reply.ok:
+                span.note("cartwheel.error", str(from_json(reply.json)["code"]))
+            return reply
+
+    def _task(
+        self, task: Task[BaseModel, BaseModel], name: str, key: str, run_id: str, input: bytes
+    ) -> TaskReply:
+        context = Context(self.ports, self.log, trace_id(), key, run_id)
         try:
             result = task.handler(context, task.input_model.model_validate_json(input))
             return TaskReply(
@@ -118,8 +132,14 @@ class Dispatcher:
 
     def deliver(self, consumer: str, item: Event | Message) -> None:
         """Hand an event or message to a consumer; raises what the consumer raises."""
+        kind: Kind = "event" if isinstance(item, Event) else "message"
+        notes = {"cartwheel.item": item.id}
+        with self.tracer.span(kind, consumer, item.trace, item.id, notes):
+            self._deliver(consumer, item)
+
+    def _deliver(self, consumer: str, item: Event | Message) -> None:
         target = self._consumer(consumer)
-        context = Context(self.ports, self.log, item.id, f"{consumer}:{item.id}")
+        context = Context(self.ports, self.log, trace_id(), f"{consumer}:{item.id}")
         if isinstance(target, Subscription):
             if not isinstance(item, Event):
                 raise TypeError(f"{consumer} takes events, not messages")
@@ -143,8 +163,13 @@ class Dispatcher:
 
     def tick(self, name: str) -> None:
         """Run a schedule once; raises what it raises."""
+        seed = f"{name}@{self.ports.clock.now()}"
+        with self.tracer.span("schedule", name, "", seed, {}):
+            self._tick(name)
+
+    def _tick(self, name: str) -> None:
         if name == SWEEPER:
             sweep_outbox(self.ports, self._collections)
             return
         schedule = self.app.schedules[name]
-        schedule.handler(Context(self.ports, self.log, name, name))
+        schedule.handler(Context(self.ports, self.log, trace_id(), name))

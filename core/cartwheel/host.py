@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from cartwheel.log import to_stderr
 from cartwheel.ports import Hook, Ports
+from cartwheel.trace import Tracer
 
 if TYPE_CHECKING:
     from cartwheel.app import App
@@ -23,8 +24,9 @@ class HostOptions:
     `hook` stands around every effectful port call, the engine's journal included. With
     `background` false nothing happens on its own: work is done in `settle`, by the caller's thread,
     in a fixed order, for tests and crash harnesses. `secrets` are used before the adapter's own
-    source. `log` takes each line. `replace` is given the adapter's ports and gives those to use
-    instead: a gateway that moves real money, a mailer that sends, a fake that fails.
+    source. `log` takes each line. `tracer` makes spans of requests, tasks, deliveries and ticks.
+    `replace` is given the adapter's ports and gives those to use instead: a gateway that moves real
+    money, a mailer that sends, a fake that fails.
     """
 
     data: Path | None = None
@@ -32,6 +34,7 @@ class HostOptions:
     background: bool = True
     secrets: dict[str, str] = field(default_factory=dict)
     log: Callable[[str], None] = to_stderr
+    tracer: Tracer | None = None
     replace: Callable[[Ports], Ports] | None = None
 
 

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable
 
 from cartwheel.ports import Clock, rfc3339
+from cartwheel.trace import trace_id
 
 Sink = Callable[[str], None]
 
@@ -22,7 +23,7 @@ def discard(line: str) -> None:
 
 
 class Log:
-    """Writes one JSON line a call: time, level, event and the bound and given fields."""
+    """Writes one JSON line a call: time, level, event, trace id, the bound and given fields."""
 
     __slots__ = ("_clock", "_fields", "_sink")
 
@@ -52,11 +53,14 @@ class Log:
     def _write(self, level: str, event: str, fields: dict[str, object]) -> None:
         if self._sink is discard:
             return
-        line = {
+        line: dict[str, object] = {
             "at": rfc3339(self._clock.now()),
             "level": level,
             "event": event,
-            **self._fields,
-            **fields,
         }
+        trace = trace_id()
+        if trace:
+            line["trace_id"] = trace
+        line.update(self._fields)
+        line.update(fields)
         self._sink(json.dumps(line, default=str, separators=(",", ":")))

@@ -22,6 +22,7 @@ from cartwheel.ports import (
     Write,
     rfc3339,
 )
+from cartwheel.trace import current
 
 M = TypeVar("M", bound=BaseModel)
 R = TypeVar("R", bound="BaseModel | None")
@@ -94,7 +95,8 @@ class Unit:
     def emit(self, type: str, data: JsonObject) -> None:
         """Write an event into the outbox; it is published after the commit."""
         ports = self._ports
-        event = Event(ports.ids.new("evt"), type, data, rfc3339(ports.clock.now()))
+        at = rfc3339(ports.clock.now())
+        event = Event(ports.ids.new("evt"), type, data, at, current())
         self.events.append(event)
         key = outbox_key(event)
         self._writes[key] = Put(key, outbox_row(event), 0)
@@ -171,13 +173,14 @@ def outbox_key(event: Event) -> str:
 
 def outbox_row(event: Event) -> JsonObject:
     """Give an event's outbox row."""
-    return {
+    row: JsonObject = {
         OUTBOX_FIELD: PENDING,
         "id": event.id,
         "type": event.type,
         "data": event.data,
         "at": event.at,
     }
+    return row | {"trace": event.trace} if event.trace else row
 
 
 def publish_outbox(ports: Ports, collection: str, partition: str, events: list[Event]) -> None:
@@ -216,8 +219,9 @@ class _EventRow(BaseModel):
     type: str
     data: dict[str, object]
     at: str
+    trace: str = ""
 
 
 def _event(data: JsonObject) -> Event:
     row = _EventRow.model_validate(data)
-    return Event(row.id, row.type, data["data"], row.at)  # type: ignore[arg-type]  # an object, as validated above
+    return Event(row.id, row.type, data["data"], row.at, row.trace)  # type: ignore[arg-type]  # an object, as validated above

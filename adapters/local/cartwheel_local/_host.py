@@ -130,7 +130,7 @@ class LocalHost:
         if options.replace is not None:
             ports = options.replace(ports)
         self._ports = ports.with_hook(options.hook)
-        self._dispatcher = Dispatcher(self._app, self._ports, self._log)
+        self._dispatcher = Dispatcher(self._app, self._ports, self._log, options.tracer)
 
     def _begin(self, options: HostOptions) -> None:
         """Go on with what was left, in threads or when somebody settles."""

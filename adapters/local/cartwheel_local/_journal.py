@@ -52,6 +52,10 @@ CREATE TABLE IF NOT EXISTS run_signals (
     after INTEGER NOT NULL,
     UNIQUE (run_id, signal_id)
 );
+CREATE TABLE IF NOT EXISTS run_traces (
+    run_id TEXT PRIMARY KEY,
+    trace TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS run_definitions (
     hash TEXT PRIMARY KEY,
     ir TEXT NOT NULL
@@ -60,7 +64,8 @@ CREATE TABLE IF NOT EXISTS run_definitions (
 
 _RUN = (
     "place, run_id, workflow, version, definition, input, started_at, status, generation, "
-    "generation_at, ended_at, result"
+    "generation_at, ended_at, result, "
+    "coalesce((SELECT trace FROM run_traces WHERE run_traces.run_id = runs.run_id), '')"
 )
 _SIGNAL = "run_id, signal_id, name, payload, at, after"
 _CHUNKS = (32, 8, 1)
@@ -132,6 +137,7 @@ class SqliteJournal:
 
 def _write(connection: sqlite3.Connection, records: Sequence[Record]) -> None:
     started: list[tuple[object, ...]] = []
+    traced: list[tuple[object, ...]] = []
     settled: list[tuple[object, ...]] = []
     signalled: list[tuple[object, ...]] = []
     ended: list[tuple[object, ...]] = []
@@ -141,6 +147,8 @@ def _write(connection: sqlite3.Connection, records: Sequence[Record]) -> None:
                 settled.append((*record[:9], int(record.ok), record.json.decode(), *record[11:]))
             case Started():
                 started.append((*record[:4], record.input.decode(), record.at, record.at))
+                if record.trace:
+                    traced.append((record.run_id, record.trace))
             case Signalled():
                 signalled.append((*record[:3], record.payload.decode(), *record[4:]))
             case Ended():
@@ -160,6 +168,7 @@ def _write(connection: sqlite3.Connection, records: Sequence[Record]) -> None:
         "(?, ?, ?, ?, ?, ?, ?, 'running', 1)",
         started,
     )
+    _insert(connection, "INSERT INTO run_traces VALUES ", "(?, ?)", traced)
     _insert(
         connection,
         "INSERT INTO run_answers VALUES ",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 APPLICATION = 0x43574C31
 BANK_APPLICATION = 0x43574C32
-VERSION = 1
+VERSION = 2
+"""2 added run_traces; all tables are made where they are missing, so 1 becomes 2 at a start."""
 
 MAIN = """
 CREATE TABLE IF NOT EXISTS rows (

@@ -69,7 +69,7 @@ class MemoryHost:
         if options.replace is not None:
             ports = options.replace(ports)
         self._ports = ports.with_hook(options.hook)
-        self._dispatcher = Dispatcher(app, self._ports, log)
+        self._dispatcher = Dispatcher(app, self._ports, log, options.tracer)
         schedules = Schedules(self._dispatcher, MemoryTicks(self.disk), self.clock.now())
         self._sources: tuple[Source, ...] = (messaging, timers, schedules)
         self.engine.recover()

@@ -1,7 +1,10 @@
 """Services outside the shop that an adapter does not bring: SMTP, an SMS provider, Stripe.
 
-They are ports to be put in place of an adapter's own, by `HostOptions(replace=...)`.
+They are ports to be put in place of an adapter's own, by `HostOptions(replace=...)`; `tracing`
+gives spans, and needs the extra `otel`.
 """
+
+from typing import TYPE_CHECKING
 
 from cartwheel_outside._outbound import (
     Answer,
@@ -11,10 +14,13 @@ from cartwheel_outside._outbound import (
     Outbound,
     Rules,
 )
-from cartwheel_outside._settings import Settings, read_settings, replacing
+from cartwheel_outside._settings import Settings, read_settings, replacing, tracing
 from cartwheel_outside._sms import HttpSms, SmsProvider
 from cartwheel_outside._smtp import SmtpMailer, SmtpServer
 from cartwheel_outside._stripe import StripeGateway
+
+if TYPE_CHECKING:
+    from cartwheel_outside._otel import Telemetry
 
 __all__ = [
     "Answer",
@@ -29,6 +35,17 @@ __all__ = [
     "SmtpMailer",
     "SmtpServer",
     "StripeGateway",
+    "Telemetry",
     "read_settings",
     "replacing",
+    "tracing",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Load what needs OpenTelemetry when it is asked for."""
+    if name == "Telemetry":
+        from cartwheel_outside._otel import Telemetry
+
+        return Telemetry
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

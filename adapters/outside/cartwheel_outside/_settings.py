@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from cartwheel.ports import ConfigurationError, Ports
 from cartwheel_outside._outbound import Outbound, Rules
 from cartwheel_outside._sms import Authentication, HttpSms, SmsProvider
 from cartwheel_outside._smtp import SmtpMailer, SmtpServer
 from cartwheel_outside._stripe import API_BASE, StripeGateway
+
+if TYPE_CHECKING:
+    from cartwheel_outside._otel import Telemetry
 
 PREFIX = "CARTWHEEL_"
 _LISTS = frozenset({"allow_private"})
@@ -131,6 +134,23 @@ def replacing(settings: Settings) -> Callable[[Ports], Ports] | None:
         return ports
 
     return put
+
+
+def tracing(settings: Settings, service: str) -> Telemetry | None:
+    """Give the telemetry that the settings ask for; None for none.
+
+    Raises ConfigurationError when OpenTelemetry is not installed.
+    """
+    if settings.otel == "off":
+        return None
+    try:
+        from cartwheel_outside._otel import telemetry_to
+
+        return telemetry_to(settings.otel, service)
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"spans need OpenTelemetry ({error.name}): pip install 'cartwheel[otel]'"
+        ) from error
 
 
 def _authentication(name: str) -> Authentication:

@@ -39,6 +39,7 @@ from cartwheel.http._router import Miss, Router
 from cartwheel.http._strict_json import read_json
 from cartwheel.log import Log
 from cartwheel.ports import Conflict, DomainError, Json, Ports, Unavailable
+from cartwheel.trace import PlainTracer, Tracer, is_traceparent, trace_id
 
 if TYPE_CHECKING:
     from cartwheel.app import App, Route
@@ -49,9 +50,6 @@ RETRY_SECONDS = 1
 """What Retry-After says when infrastructure did not answer."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_TRACEPARENT = re.compile(
-    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
-)
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/-]+=*)")
 _JSON_TYPE = re.compile(r'application/json[ \t]*(;[ \t]*charset="?utf-8"?[ \t]*)?', re.IGNORECASE)
 _UNREADABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
@@ -83,6 +81,7 @@ class _Seen:
     log: Log
     pattern: str = ""
     subject: str = ""
+    traceparent: str = ""
 
 
 class Gateway:
@@ -91,8 +90,9 @@ class Gateway:
     Building it raises ConfigurationError for models that are not strict.
     """
 
-    def __init__(self, app: App, ports: Ports, log: Log) -> None:
+    def __init__(self, app: App, ports: Ports, log: Log, tracer: Tracer | None = None) -> None:
         self._app = app
+        self._tracer: Tracer = tracer or PlainTracer()
         self._ports = ports
         self._log = log
         self._guard = IdempotencyGuard(ports)
@@ -105,8 +105,17 @@ class Gateway:
 
     def __call__(self, request: Request) -> Response:
         """Answer a request; no exception leaves but those that end the process."""
-        started = self._ports.clock.now()
         seen = self._identify(request)
+        method = request.method if request.method in _METHODS else "OTHER"
+        notes = {"http.request.method": method, "cartwheel.request_id": seen.request_id}
+        with self._tracer.span("request", method, seen.traceparent, seen.request_id, notes) as span:
+            response = self._answered(request, seen, method)
+            span.note("http.route", seen.pattern or "none")
+            span.note("http.response.status_code", response.status)
+            return response
+
+    def _answered(self, request: Request, seen: _Seen, method: str) -> Response:
+        started = self._ports.clock.now()
         try:
             response = self._answer(request, seen)
         except Exception as error:  # noqa: BLE001  # the last line: every error becomes an answer
@@ -116,7 +125,7 @@ class Gateway:
         _say(
             seen.log.info,
             "request",
-            method=request.method if request.method in _METHODS else "OTHER",
+            method=method,
             route=seen.pattern or "none",
             status=response.status,
             ms=round(took * 1000, 1),
@@ -129,8 +138,8 @@ class Gateway:
         request_id = given if given and _REQUEST_ID.fullmatch(given) else self._ports.ids.new("req")
         log = self._log.bind(request_id=request_id)
         trace = request.header("traceparent")
-        if trace and _TRACEPARENT.fullmatch(trace):
-            log = log.bind(traceparent=trace)
+        if trace and is_traceparent(trace):
+            return _Seen(request_id, log.bind(traceparent=trace), traceparent=trace)
         return _Seen(request_id, log)
 
     def _answer(self, request: Request, seen: _Seen) -> Response:
@@ -155,7 +164,7 @@ class Gateway:
 
     def _serve(self, endpoint: _Endpoint, request: Request, seen: _Seen) -> Response:
         route = endpoint.route
-        ctx = Context(self._ports, seen.log, seen.request_id, request=request)
+        ctx = Context(self._ports, seen.log, trace_id(), request=request)
         principal = self._authenticated(route, ctx, request)
         if principal is not None:
             seen.subject = principal.subject

@@ -13,21 +13,27 @@ from cartwheel.ports._json import JsonObject
 class Event:
     """Says that something has happened; subscribers get it at least once.
 
-    `id` is the same each time the event is delivered. `at` is RFC 3339 in UTC.
+    `id` is the same each time the event is delivered. `at` is RFC 3339 in UTC. `trace` is the
+    traceparent of what caused it.
     """
 
     id: str
     type: str
     data: JsonObject
     at: str
+    trace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Is one unit of work in a queue; a consumer gets it at least once, under the same id."""
+    """Is one unit of work in a queue; a consumer gets it at least once, under the same id.
+
+    `trace` is the traceparent of what caused it; left empty it is filled in when it is sent.
+    """
 
     id: str
     body: JsonObject
+    trace: str = ""
 
 
 @dataclass(frozen=True, slots=True)

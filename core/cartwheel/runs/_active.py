@@ -46,11 +46,13 @@ class ActiveRun:
         "seen",
         "seq",
         "started",
+        "trace",
         "waiter",
     )
 
-    def __init__(self, run_id: str, execution: Execution, generation: int) -> None:
+    def __init__(self, run_id: str, execution: Execution, generation: int, trace: str = "") -> None:
         self.run_id = run_id
+        self.trace = trace
         self.execution = execution
         self.generation = generation
         self.seq = 0

@@ -54,6 +54,7 @@ from cartwheel.runs._journal import (
     Started,
 )
 from cartwheel.runs._timers import Timers
+from cartwheel.trace import within
 from cartwheel.workflow import (
     Call,
     Err,
@@ -274,7 +275,8 @@ class Engine:
         elif (record := run.done.get(call.key)) is not None:
             reply, now = TaskReply(record.ok, record.json), self._clock.now()
         else:
-            reply = self._run_task(call.task, call.key, run.run_id, to_json(call.input))
+            with within(run.trace):
+                reply = self._run_task(call.task, call.key, run.run_id, to_json(call.input))
             now = self._clock.now()
             if call.timeout is not None:
                 began = run.started.get(call.id, now)
@@ -369,7 +371,7 @@ class Engine:
 
     def _begin(self, started: Started, program: Program) -> None:
         execution = Execution(program, started.run_id, from_json(started.input))
-        active = ActiveRun(started.run_id, execution, 1)
+        active = ActiveRun(started.run_id, execution, 1, started.trace)
         self._runs[started.run_id] = active
         self._starting[started.run_id] = started
         effects = active.execution.start(started.at)
@@ -380,9 +382,8 @@ class Engine:
     def _revive(self, row: RunRow) -> ActiveRun:
         """Make a run's memory anew from the journal, up to its last generation's beginning."""
         program = self._definitions.program(row.definition, row.workflow)
-        active = ActiveRun(
-            row.run_id, Execution(program, row.run_id, from_json(row.input)), row.generation
-        )
+        execution = Execution(program, row.run_id, from_json(row.input))
+        active = ActiveRun(row.run_id, execution, row.generation, row.trace)
         taken: set[str] = set()
         answers = self._journal.settled(row.run_id)
         active.done = records_of(answers, row.generation)

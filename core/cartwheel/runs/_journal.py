@@ -37,6 +37,8 @@ class Started(NamedTuple):
     definition: str
     input: bytes
     at: float
+    trace: str = ""
+    """The traceparent of what started it."""
 
 
 class Settled(NamedTuple):
@@ -110,6 +112,7 @@ class RunRow(NamedTuple):
     generation_at: float
     ended_at: float | None
     result: bytes | None
+    trace: str = ""
 
 
 def first_row(order: int, started: Started) -> RunRow:
@@ -127,6 +130,7 @@ def first_row(order: int, started: Started) -> RunRow:
         started.at,
         None,
         None,
+        started.trace,
     )
 
 

@@ -22,6 +22,7 @@ from cartwheel.runs._definitions import Definitions
 from cartwheel.runs._engine import Engine
 from cartwheel.runs._journal import CANCEL, Journal, RunRow, Started, cancel_id, first_row
 from cartwheel.runs._views import history_of, run_of
+from cartwheel.trace import current
 from cartwheel.workflow._values import mismatch
 
 LONGEST_CURSOR = 18
@@ -53,7 +54,7 @@ class DurableRuntime:
                 raise ValueError(f"workflow '{workflow}': {problem}")
         content, now = self._definitions.hash_of(definition), self._clock.now()
         wanted = [
-            Started(run_id, workflow, definition.version, content, to_json(value), now)
+            Started(run_id, workflow, definition.version, content, to_json(value), now, current())
             for run_id, value in inputs.items()
         ]
         return [self._begun(each) for each in self._engine.admit(wanted, definition.program)]

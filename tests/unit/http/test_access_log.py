@@ -73,7 +73,18 @@ def test_the_access_log_is_one_line_a_request_without_what_is_private(world: Wor
     assert len(world.lines) == 4
     assert CANARY not in "".join(world.lines)
     assert set(world.access[0]) == {
-        *("at", "level", "event", "request_id", "method", "route", "status", "ms", "subject")
+        *(
+            "at",
+            "trace_id",
+            "level",
+            "event",
+            "request_id",
+            "method",
+            "route",
+            "status",
+            "ms",
+            "subject",
+        )
     }
 
 
