@@ -334,10 +334,22 @@ def start_forgotten(ports: Ports) -> int:
         for order in found:
             if order.created_at <= before:
                 start_checkout(ports, order)
+                _end_unbegun(ports, order)
                 count += 1
         cursor = page.next
         if cursor is None:
             return count
+
+
+def _end_unbegun(ports: Ports, order: Order) -> None:
+    """Cancel an order whose checkout was cancelled before its first step: no task was there to."""
+    if order.run_id is None or ports.workflows.status(order.run_id).status is RunStatus.RUNNING:
+        return
+
+    def decide(found: Order) -> Order | None:
+        return None if found.awaiting is None else reject(found, "Cancelled", now_text(ports))
+
+    _change(ports, order.order_id, decide)
 
 
 def verdict_on(ports: Ports, order_id: str) -> Verdict:
