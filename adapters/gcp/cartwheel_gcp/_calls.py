@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from cartwheel.ports import Json, JsonObject
 from cartwheel.workflow import _ir as ir
-from cartwheel.workflow._lint_targets import GCP_CALL_SECONDS, GCP_EXPRESSION
-from cartwheel_gcp._names import ERROR_OF, FAILURES, RUN, Fresh, field
+from cartwheel.workflow._lint_targets import GCP_CALL_SECONDS
+from cartwheel_gcp._names import ERROR_OF, FAILURES, LONGEST, RUN, Fresh, field
 
 RUNTIME = "cartwheel"
 """The function that serves the invocations which are built in."""
@@ -102,7 +102,7 @@ def has_code(error: str, codes: tuple[str, ...]) -> list[str]:
     for code in codes:
         test = f'{error}.code == "{code}"'
         longer = f"{conditions[-1]} or {test}" if conditions else test
-        if conditions and len(longer) <= GCP_EXPRESSION:
+        if conditions and len(longer) <= LONGEST:
             conditions[-1] = longer
         else:
             conditions.append(test)
@@ -126,6 +126,7 @@ def language_error() -> JsonObject:
     first: list[Json] = [
         {"condition": '${"retryable" in raised}', "return": "${raised}"},
         {"condition": '${"body" in raised}', "next": "answered"},
+        {"condition": '${not ("tags" in raised)}', "next": "unexpected"},
         {
             "condition": tagged("TimeoutError"),
             "return": error(ir.TIMEOUT, "no answer in time", retryable=True),

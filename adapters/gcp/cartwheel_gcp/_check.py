@@ -14,7 +14,6 @@ from cartwheel.ports import Json, JsonObject
 from cartwheel.workflow._lint_targets import (
     GCP_BRANCHES,
     GCP_CALL_SECONDS,
-    GCP_EXPRESSION,
     GCP_NAME,
     GCP_NESTING,
     GCP_SOURCE_BYTES,
@@ -24,7 +23,7 @@ from cartwheel.workflow._lint_targets import (
 )
 from cartwheel.workflow._targets import Compiled, Finding
 from cartwheel_gcp._grammar import BLOCKING, GrammarError, parse
-from cartwheel_gcp._names import IDENTIFIER
+from cartwheel_gcp._names import IDENTIFIER, LONGEST
 from cartwheel_gcp._variables import Variables, assigned_root
 
 _FIELDS = {
@@ -330,8 +329,8 @@ class _Routine:
                 pass
 
     def _expression(self, text: str, place: _Place) -> Iterator[Finding]:
-        if len(text) > GCP_EXPRESSION:
-            what = f"an expression has {GCP_EXPRESSION} characters at most, this {len(text)}"
+        if len(text) > LONGEST:
+            what = f"an expression has {LONGEST} characters at most inside ${{}}, this {len(text)}"
             yield Finding("expression-length", place.where, what)
         try:
             parsed = parse(text)

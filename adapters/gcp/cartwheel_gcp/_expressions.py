@@ -31,9 +31,8 @@ from cartwheel.workflow._expr import (
     OrExpr,
     RefExpr,
 )
-from cartwheel.workflow._lint_targets import GCP_EXPRESSION
 from cartwheel_gcp._block import Block
-from cartwheel_gcp._names import RUN, Fresh, field
+from cartwheel_gcp._names import LONGEST, RUN, Fresh, field
 from cartwheel_gcp._scope import Scope
 
 _OR, _AND, _NOT, _COMPARE, _SUM, _ATOM = range(1, 7)
@@ -80,7 +79,7 @@ class Expressions:
 
     def computed(self, text: str) -> str:
         """Wrap the text of an expression; reports one that stays too long."""
-        if len(text) > GCP_EXPRESSION:
+        if len(text) > LONGEST:
             self.too_long(text)
         return "${" + text + "}"
 
@@ -93,7 +92,7 @@ class Expressions:
     def text(self, expr: Expr) -> str:
         """Write the text of an expression, without `${}`; long parts go to variables before."""
         written = self._text(expr)
-        if len(written.text) <= GCP_EXPRESSION:
+        if len(written.text) <= LONGEST:
             return written.text
         return self._shorter(expr).text
 
@@ -259,7 +258,7 @@ class Expressions:
         chunk = ""
         for text in texts:
             longer = f"{chunk} + {text}" if chunk else text
-            if chunk and len(longer) > GCP_EXPRESSION:
+            if chunk and len(longer) > LONGEST:
                 self.block.assign(name, [{name: self.computed(chunk)}])
                 longer = f"{name} + {text}"
             chunk = longer

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from cartwheel.ports import Json, JsonObject
+from cartwheel.workflow._lint_targets import GCP_EXPRESSION
 
 RUN = "run"
 """The parameter of the main routine: `{run_id, input, execution, urls}`."""
@@ -21,6 +22,9 @@ _STANDARD = """
     tuple str float bool
 """
 RESERVED = frozenset(_STANDARD.split()) | {RUN, FAILURES, ERROR_OF}
+
+LONGEST = GCP_EXPRESSION - len("${}")
+"""Characters of an expression's text; whether the limit counts the signs around it is not said."""
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _METHODS = """

@@ -7,6 +7,7 @@ import json
 import subprocess
 import threading
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, cast
 from urllib.error import HTTPError
@@ -14,7 +15,7 @@ from urllib.error import HTTPError
 from cartwheel.ports import Clock, Json, JsonObject
 from cartwheel.runs import envelope, problem
 from cartwheel.testing.corpus._simulation import START
-from cartwheel.workflow import Outcome, Workflow
+from cartwheel.workflow import Compiled, Outcome, Workflow
 from cartwheel_gcp import compile_workflow, frame
 from tests.engines._driver import Answered, Asked, Engine, Server, as_json
 from tests.engines._world import Served, World
@@ -92,7 +93,8 @@ class WorkflowsEmulator(Engine):
     real_time: ClassVar[bool] = False
     slack: ClassVar[float] = 0.0
 
-    def __init__(self) -> None:
+    def __init__(self, compile: Callable[[Workflow], Compiled] = compile_workflow) -> None:
+        self._compile = compile
         self._clock = Following()
         self._numbers = itertools.count(1)
         self._open: dict[str, Served] = {}
@@ -119,11 +121,6 @@ class WorkflowsEmulator(Engine):
         self._clock = Following()
         return self._clock
 
-    def compile(self, workflow: Workflow) -> JsonObject:
-        """Give the document that the emulator runs."""
-        document: JsonObject = json.loads(compile_workflow(workflow).main)
-        return document
-
     def execute(self, world: World) -> None:
         """Play one execution."""
         self._world = world
@@ -134,7 +131,7 @@ class WorkflowsEmulator(Engine):
         at = sorted(seconds for seconds, _ in world.program.actions) if first else []
         ended = self.emulator.run(
             {
-                "source": self.compile(world.workflow),
+                "source": json.loads(self._compile(world.workflow).main),
                 "input": given,
                 "act": f"{self._server.url}/gcp/act",
                 "at": list(at),

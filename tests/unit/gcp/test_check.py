@@ -8,17 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
 
 from cartwheel.testing.corpus import PROGRAMS, Program
 from cartwheel.testing.corpus._program import Given
 from cartwheel.testing.corpus._tasks import pay, put_back, say, take
-from cartwheel.testing.randomly import programs
 from cartwheel.workflow import Compiled, Unsupported, fmt, map_each, parallel, saga, when, workflow
 from cartwheel_gcp import check, compile_workflow
 from cartwheel_workflows import shop
-
-COUNT = 1000
 
 
 @workflow("sample", version="1")
@@ -231,29 +227,3 @@ def test_nothing_is_found_in_the_shops_workflows() -> None:
     assert app.workflows
     for definition in app.workflows.values():
         assert check(compile_workflow(definition.ir)) == ()
-
-
-def test_nothing_is_found_in_random_programs() -> None:
-    checked: list[str] = []
-
-    @settings(
-        max_examples=COUNT,
-        derandomize=True,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(programs(timers=True))
-    def look(program: Program) -> None:
-        try:
-            compiled = compile_workflow(program.definition.ir)
-        except Unsupported:
-            return
-        findings = check(compiled)
-        assert not findings, f"{findings}\n{compiled.main}"
-        checked.append(compiled.name)
-
-    look()
-    print(f"{len(checked)} random programs checked")
-    assert len(checked) >= COUNT * 9 // 10

@@ -148,7 +148,7 @@ def test_a_long_expression_is_split_into_short_ones(expr: Expr) -> None:
     texts = list(_texts([value, *writing.block.steps]))
     assert len(texts) > 1
     for text in texts:
-        assert len(text) <= 400
+        assert len(text) <= 397
         parse(text)
     assert writing.too_long == []
 
