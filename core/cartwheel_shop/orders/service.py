@@ -347,9 +347,9 @@ def _end_unbegun(ports: Ports, order: Order) -> None:
         return
 
     def decide(found: Order) -> Order | None:
-        return None if found.awaiting is None else reject(found, "Cancelled", now_text(ports))
+        return None if found.awaiting != "run" else reject(found, "Cancelled", now_text(ports))
 
-    _change(ports, order.order_id, decide)
+    change(ports, order.order_id, decide)
 
 
 def verdict_on(ports: Ports, order_id: str) -> Verdict:
