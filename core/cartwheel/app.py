@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import BaseModel
 
 from cartwheel.context import Context, Principal
+from cartwheel.http._edge import Cors, SecurityHeaders
 from cartwheel.http._idempotency import IDEMPOTENCY
 from cartwheel.http._models import Reply
 from cartwheel.http._permission import Permission
@@ -266,12 +267,16 @@ class App:
         authenticate: Authenticator | None = None,
         title: str = "",
         version: str = "1",
+        cors: Cors | None = None,
+        security_headers: SecurityHeaders | None = None,
     ) -> None:
         self.name = name
         self.title = title or name
         self.version = version
         self.services = tuple(services)
         self.authenticate = authenticate
+        self.cors = cors
+        self.security_headers = security_headers
         self.workflows = _by_name("workflow", workflows)
         self.routes: tuple[Route, ...] = tuple(self._all("routes", Route))
         kept = (IDEMPOTENCY,) if any(route.idempotent for route in self.routes) else ()

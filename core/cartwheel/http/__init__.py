@@ -1,5 +1,6 @@
 """HTTP: requests, responses, routing, problems, permissions, idempotency, OpenAPI."""
 
+from cartwheel.http._edge import Cors, SecurityHeaders
 from cartwheel.http._etag import etag, require_match
 from cartwheel.http._gateway import MAX_BODY, Gateway
 from cartwheel.http._idempotency import IDEMPOTENCY
@@ -35,6 +36,7 @@ __all__ = [
     "MAX_BODY",
     "BadRequest",
     "Body",
+    "Cors",
     "Forbidden",
     "Gateway",
     "IdempotencyKeyMalformed",
@@ -54,6 +56,7 @@ __all__ = [
     "Request",
     "RequestInProgress",
     "Response",
+    "SecurityHeaders",
     "TooManyRequests",
     "Unauthenticated",
     "UnsupportedMediaType",

@@ -82,6 +82,7 @@ class _Seen:
     pattern: str = ""
     subject: str = ""
     traceparent: str = ""
+    allow: tuple[str, ...] = ()
 
 
 class Gateway:
@@ -96,6 +97,8 @@ class Gateway:
         self._ports = ports
         self._log = log
         self._guard = IdempotencyGuard(ports)
+        security = app.security_headers
+        self._security = {**_SECURITY, **(security.answer() if security is not None else {})}
         self._router: Router[_Endpoint | _BuiltIn] = Router()
         self._router.add("GET", "/health", _BuiltIn(_healthy))
         self._router.add("GET", "/openapi.json", _BuiltIn(self._openapi))
@@ -120,7 +123,7 @@ class Gateway:
             response = self._answer(request, seen)
         except Exception as error:  # noqa: BLE001  # the last line: every error becomes an answer
             response = self._refusal(error, seen)
-        response = _finished(response, request, seen)
+        response = _finished(response, request, seen, self._edge(request, seen))
         took = self._ports.clock.now() - started
         _say(
             seen.log.info,
@@ -132,6 +135,13 @@ class Gateway:
             subject=seen.subject,
         )
         return response
+
+    def _edge(self, request: Request, seen: _Seen) -> dict[str, str]:
+        """Give the headers that the application is configured to add."""
+        headers = dict(self._security)
+        if self._app.cors is not None:
+            headers |= self._app.cors.answer(request, seen.allow)
+        return headers
 
     def _identify(self, request: Request) -> _Seen:
         given = request.header("x-request-id")
@@ -146,7 +156,7 @@ class Gateway:
         if _UNREADABLE.search(request.path):
             raise BadRequest("the path holds a control character or bytes that are not UTF-8")
         found = self._router.find(request.method, request.path)
-        seen.pattern = found.pattern
+        seen.pattern, seen.allow = found.pattern, tuple(found.allow)
         if not found.allow:
             raise NotFound("no route has this path; GET /openapi.json lists them")
         if request.method == "OPTIONS":
@@ -325,11 +335,16 @@ def _docs() -> Response:
     return docs_page()
 
 
-def _finished(response: Response, request: Request, seen: _Seen) -> Response:
+def _finished(
+    response: Response, request: Request, seen: _Seen, edge: Mapping[str, str]
+) -> Response:
     """Add what every answer carries, without overwriting what the handler decided."""
     given = {name.lower() for name in response.headers}
     headers = dict(response.headers)
-    headers.update({name: value for name, value in _SECURITY.items() if name.lower() not in given})
+    headers.update({name: value for name, value in edge.items() if name.lower() not in given})
+    if "vary" in given and "Vary" in edge:
+        named = next(name for name in headers if name.lower() == "vary")
+        headers[named] = f"{headers[named]}, {edge['Vary']}"
     headers["X-Request-Id"] = seen.request_id
     if request.method != "HEAD":
         return Response(response.status, headers, response.body)
