@@ -21,14 +21,16 @@ from cartwheel.ports import (
     RunPage,
     RunStatus,
 )
+from cartwheel.runs import WAIT
 from cartwheel.testing.corpus._expected import seq
 from cartwheel.testing.corpus._program import Expected, Program
 from cartwheel.testing.corpus._rules import Rule
 from cartwheel.testing.randomly import definition_of
+from cartwheel.workflow import Err, Error
 from cartwheel_memory import MemoryHost
 from cartwheel_workflows.shop import shop_app
 from tests.engines._driver import Engine
-from tests.engines._world import RunTask, World
+from tests.engines._world import RunTask, Served, World
 from tests.support.shopping import Shopper, customer, known, product
 
 Fault = Callable[[RunTask, str, str, str, bytes], TaskReply]
@@ -38,6 +40,19 @@ LONG = 1200
 """Seconds in which waits, retries, reconcilers and sweepers come to their end."""
 LOST = TaskReply(ok=False, json=b'{"code": "Unavailable", "message": "lost", "retryable": true}')
 BUG = TaskReply(ok=False, json=b'{"code": "Unexpected", "message": "a bug"}')
+
+
+class Hurried(World):
+    """Is a world for engines with a real clock, in which the time of every wait is over at once."""
+
+    def serve(self, invocation: Json) -> Served:
+        """Answer an invocation, and end a wait as its own timeout would."""
+        served = super().serve(invocation)
+        call = cast("JsonObject", invocation)
+        if call["task"] == WAIT:
+            token = str(cast("JsonObject", call["input"])["token"])
+            self.wake(token, Err(Error("Timeout", "nobody came", retryable=True)))
+        return served
 
 
 class OnEngine:
@@ -66,7 +81,8 @@ class OnEngine:
                 input=input,
                 script={},
             )
-            world = World(
+            kind = Hurried if self._engine.real_time else World
+            world = kind(
                 program, clock=self._engine.clock(), run_id=run_id, run_task=self._run_task
             )
             self._engine.execute(world)
