@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cartwheel_memory import MemoryHost
-from tests.support.shopping import Shopper, product
+from tests.support.shopping import Shopper, known, product
 
 FIRST = "?from=2026-01-01&to=2026-01-31"
 
@@ -38,6 +38,7 @@ def test_sales_are_counted_per_day_and_product_and_cancellations_beside_them(
             "quantity": 6,
             "revenue": eur(3380),
             "cancelled": eur(600),
+            "refunded": eur(0),
         }
     ]
     by_product = staff.get(f"/reports/sales{FIRST}&by=product")["items"]
@@ -74,3 +75,32 @@ def test_an_event_delivered_twice_counts_once(host: MemoryHost, ada: Shopper) ->
 )
 def test_a_report_that_makes_no_sense_is_refused(staff: Shopper, query: str, status: int) -> None:
     assert staff.send("GET", f"/reports/sales{query}").status == status
+
+
+def test_refunds_are_counted_on_their_day_and_a_later_cancellation_leaves_them_out(
+    host: MemoryHost, ada: Shopper, staff: Shopper
+) -> None:
+    order_id = sold(ada, ("prd_mug", 2))
+    amount = {"amount": eur(580)}
+    assert staff.send("POST", f"/orders/{order_id}/refund", amount, key="r").status == 202
+    ada.send("POST", f"/orders/{order_id}/cancel", key="c")
+    host.settle()
+    (line,) = staff.get(f"/reports/sales{FIRST}")["items"]
+    assert (line["revenue"], line["refunded"], line["cancelled"]) == (
+        eur(2580),
+        eur(580),
+        eur(2000),
+    )
+
+
+def test_a_finished_day_is_reported_within_an_hour_and_once(host: MemoryHost, ada: Shopper) -> None:
+    sold(ada, ("prd_mug", 2))
+    path = "/reports/daily/2026-01-01"
+    assert known(host.dispatcher, "usr_s", "staff").send("GET", path).status == 404
+    host.settle(25 * 3600)
+    staff = known(host.dispatcher, "usr_s", "staff")
+    report = staff.get(path)
+    assert report["made_at"] < "2026-01-02T01:00:01"
+    assert [(line["orders"], line["revenue"]) for line in report["items"]] == [(1, eur(2580))]
+    host.settle(7200)
+    assert known(host.dispatcher, "usr_s", "staff").get(path) == report

@@ -1,4 +1,7 @@
-"""The analytics service: counts orders from their events, and reports to staff."""
+"""The analytics service: counts orders from their events, and reports to staff.
+
+The daily report is made by a function that another one calls asynchronously, through a queue.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,17 @@ from pydantic import Field
 
 from cartwheel.app import Service
 from cartwheel.context import Context
-from cartwheel.http import BadRequest, Query, View, only
-from cartwheel.ports import Event
-from cartwheel_shop._base import Money
+from cartwheel.http import BadRequest, NotFound, Query, View, only
+from cartwheel.ports import Event, Message
+from cartwheel_shop._base import Money, Record
 from cartwheel_shop.analytics import service as analytics
-from cartwheel_shop.analytics.service import SoldOrder
+from cartwheel_shop.analytics.service import RefundedOrder, SoldOrder
 
 STAFF = only("staff", "admin")
 
 service = Service("analytics")
 SALES = service.collection(analytics.COLLECTION)
+REPORTS = service.collection(analytics.REPORTS)
 
 Day = Annotated[
     str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", json_schema_extra={"format": "date"})
@@ -40,6 +44,31 @@ class SalesLine(View):
     quantity: int
     revenue: Money
     cancelled: Money
+    refunded: Money
+
+
+class CurrencyLine(View):
+    """Is what a day came to in one currency."""
+
+    orders: int
+    quantity: int
+    revenue: Money
+    cancelled: Money
+    refunded: Money
+
+
+class DayReport(View):
+    """Is the report of a finished day; `made_at` says when it was counted."""
+
+    day: str
+    made_at: str
+    items: list[CurrencyLine]
+
+
+class RequestedReport(Record):
+    """Is a report that is to be made, as it waits in the queue."""
+
+    day: str
 
 
 class SalesReport(View):
@@ -61,6 +90,46 @@ def count_cancelled(ctx: Context, event: Event) -> None:
     analytics.count_cancelled(ctx.ports, event.at[:10], SoldOrder.model_validate(event.data))
 
 
+@service.on("order.refunded")
+def count_refunded(ctx: Context, event: Event) -> None:
+    """Count a refund on the day it was paid."""
+    analytics.count_refunded(ctx.ports, event.at[:10], RefundedOrder.model_validate(event.data))
+
+
+@service.every(3600)
+def daily_report(ctx: Context) -> None:
+    """Ask for the report of the day before, within an hour of its end."""
+    analytics.request_report(ctx.ports)
+
+
+@service.consume(analytics.REPORTS_QUEUE)
+def make_report(ctx: Context, message: Message) -> None:
+    """Make a day's report."""
+    analytics.make_report(ctx.ports, RequestedReport.model_validate(message.body).day)
+
+
+@service.route("GET", "/reports/daily/{day}", permission=STAFF, errors=[NotFound])
+def day_report(ctx: Context, day: str) -> DayReport:
+    """Show the report of a day that is over."""
+    report = analytics.report_of(ctx.ports, day)
+    if report is None:
+        raise NotFound(f"there is no report of {day}; one is made within an hour of a day's end")
+    return DayReport(
+        day=report.day,
+        made_at=report.made_at,
+        items=[
+            CurrencyLine(
+                orders=sales.orders,
+                quantity=sales.quantity,
+                revenue=Money(amount=sales.revenue, currency=currency),
+                cancelled=Money(amount=sales.cancelled, currency=currency),
+                refunded=Money(amount=sales.refunded, currency=currency),
+            )
+            for currency, sales in sorted(report.currencies.items())
+        ],
+    )
+
+
 @service.route("GET", "/reports/sales", permission=STAFF, errors=[BadRequest])
 def sales_report(ctx: Context, query: Period) -> SalesReport:
     """Report what was sold, by day or by product."""
@@ -74,6 +143,7 @@ def sales_report(ctx: Context, query: Period) -> SalesReport:
                 quantity=line.sales.quantity,
                 revenue=Money(amount=line.sales.revenue, currency=line.currency),
                 cancelled=Money(amount=line.sales.cancelled, currency=line.currency),
+                refunded=Money(amount=line.sales.refunded, currency=line.currency),
             )
             for line in lines
         ]

@@ -14,13 +14,15 @@ MAX_DAYS = 92
 class Sales(Record):
     """Counts one day's sales in one currency, of all products or of one; amounts in minor units.
 
-    What is cancelled counts on the day of its cancellation and leaves the day of the sale alone.
+    What is cancelled or refunded counts on the day of that and leaves the day of the sale alone.
+    Refunds are of orders, not of products: they are in the counts of all products only.
     """
 
     orders: int = 0
     quantity: int = 0
     revenue: int = 0
     cancelled: int = 0
+    refunded: int = 0
 
     def plus(self, other: Sales) -> Sales:
         """Add up two counts."""
@@ -29,7 +31,21 @@ class Sales(Record):
             quantity=self.quantity + other.quantity,
             revenue=self.revenue + other.revenue,
             cancelled=self.cancelled + other.cancelled,
+            refunded=self.refunded + other.refunded,
         )
+
+
+class DailyReport(Record):
+    """Is a finished day in one currency each, as it was counted when the report was made."""
+
+    day: str
+    made_at: str
+    currencies: dict[str, Sales]
+
+
+def day_before(now: str) -> str:
+    """Give the day before that of a time, RFC 3339 UTC."""
+    return (date.fromisoformat(now[:10]) - timedelta(days=1)).isoformat()
 
 
 def days_between(first: str, last: str) -> list[str]:

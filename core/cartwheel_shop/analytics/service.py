@@ -1,16 +1,18 @@
-"""Use cases of analytics: every order counts once when confirmed and once when cancelled."""
+"""Use cases of analytics: each confirmation, cancellation and refund counts once."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
 
-from cartwheel.ports import Ports
+from cartwheel.ports import Message, Ports
 from cartwheel.unit import Unit, transact
-from cartwheel_shop._base import Money, Record
-from cartwheel_shop.analytics.model import Sales, days_between
+from cartwheel_shop._base import Money, Record, now_text, read
+from cartwheel_shop.analytics.model import DailyReport, Sales, day_before, days_between
 
 COLLECTION = "sales"
+REPORTS, REPORT = "reports", "report"
+REPORTS_QUEUE = "daily-reports"
 _ALL, _PRODUCT = "all#", "product#"
 
 
@@ -28,7 +30,17 @@ class SoldOrder(Record):
     order_id: str
     was: str
     total: Money
+    refunded: int = 0
     items: tuple[SoldItem, ...]
+
+
+class RefundedOrder(Record):
+    """Is what analytics needs to know of a refund's event; amounts in minor units."""
+
+    order_id: str
+    refund_id: str
+    amount: int
+    total: Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +73,15 @@ def count_cancelled(ports: Ports, day: str, order: SoldOrder) -> None:
         f"{_PRODUCT}{item.product_id}#{currency}": Sales(cancelled=item.line_total.amount)
         for item in order.items
     }
-    counts[f"{_ALL}{currency}"] = Sales(cancelled=order.total.amount)
+    # What was refunded before has been counted as that.
+    counts[f"{_ALL}{currency}"] = Sales(cancelled=order.total.amount - order.refunded)
     _add(ports, day, f"cancelled:{order.order_id}", counts)
+
+
+def count_refunded(ports: Ports, day: str, refund: RefundedOrder) -> None:
+    """Count a refund, once."""
+    counts = {f"{_ALL}{refund.total.currency}": Sales(refunded=refund.amount)}
+    _add(ports, day, f"refunded:{refund.refund_id}", counts)
 
 
 def _add(ports: Ports, day: str, key: str, counts: dict[str, Sales]) -> None:
@@ -71,6 +90,34 @@ def _add(ports: Ports, day: str, key: str, counts: dict[str, Sales]) -> None:
             unit.put(row, (unit.get(row, Sales) or Sales()).plus(sales))
 
     transact(ports, COLLECTION, day, work, key=key)
+
+
+def request_report(ports: Ports) -> None:
+    """Have the report of the day before made, unless it has been."""
+    day = day_before(now_text(ports))
+    if report_of(ports, day) is None:
+        ports.queue.send(REPORTS_QUEUE, Message(f"report-{day}", {"day": day}))
+
+
+def make_report(ports: Ports, day: str) -> None:
+    """Count a finished day and keep the report, once."""
+    found = Unit(ports, COLLECTION, day).scan(_ALL, Sales)
+    report = DailyReport(
+        day=day,
+        made_at=now_text(ports),
+        currencies={row.removeprefix(_ALL): sales for row, sales in found.items()},
+    )
+
+    def work(unit: Unit) -> None:
+        if unit.get(REPORT, DailyReport) is None:
+            unit.put(REPORT, report)
+
+    transact(ports, REPORTS, day, work)
+
+
+def report_of(ports: Ports, day: str) -> DailyReport | None:
+    """Give a day's report, None before it is made."""
+    return read(ports, REPORTS, day, REPORT, DailyReport)
 
 
 def by_day(ports: Ports, first: str, last: str) -> list[ReportLine]:

@@ -15,6 +15,7 @@ from cartwheel.http import (
     Body,
     NotFound,
     PreconditionFailed,
+    PreconditionRequired,
     Query,
     Reply,
     View,
@@ -44,7 +45,9 @@ PRODUCTS = service.collection(
     Index(catalog.INDEXES["created_at"], "shelf", sort="created_at"),
     Index(catalog.INDEXES["price"], "shelf", sort="price_amount"),
     Index(catalog.INDEXES["name"], "shelf", sort="sort_name"),
+    Index(catalog.BY_CATEGORY, "category_key"),
 )
+CATEGORIES = service.collection(catalog.CATEGORIES)
 
 Amount = Annotated[int, Field(ge=0, le=MAX_AMOUNT)]
 
@@ -88,6 +91,19 @@ class ProductList(View):
     next: str | None
 
 
+class CategoryView(View):
+    """Is a category that a listing can be narrowed to."""
+
+    name: str
+
+
+class CategoryList(View):
+    """Is all categories with something on sale, by name."""
+
+    items: list[CategoryView]
+    next: str | None = None
+
+
 class Listing(Query):
     """Says which products to list; prices are in minor units, `q` is a part of name or text."""
 
@@ -115,6 +131,12 @@ def list_products(ctx: Context, query: Listing) -> ProductList:
     )
 
 
+@service.route("GET", "/categories", permission=ANYONE)
+def list_categories(ctx: Context) -> CategoryList:
+    """List the categories with something on sale."""
+    return CategoryList(items=[CategoryView(name=name) for name in catalog.categories(ctx.ports)])
+
+
 @service.route("GET", "/products/{product_id}", permission=ANYONE, errors=[NotFound])
 def get_product(ctx: Context, product_id: str) -> Reply[ProductView]:
     """Show a product."""
@@ -132,12 +154,21 @@ def create_product(ctx: Context, body: NewProduct) -> Reply[ProductView]:
 
 
 @service.route(
-    "PATCH", "/products/{product_id}", permission=STAFF, errors=[NotFound, PreconditionFailed]
+    "PATCH",
+    "/products/{product_id}",
+    permission=STAFF,
+    errors=[NotFound, PreconditionFailed, PreconditionRequired],
 )
 def change_product(ctx: Context, product_id: str, body: ProductChange) -> Reply[ProductView]:
-    """Change a product; with If-Match only if it is still the one that was read."""
+    """Change a product if it is still the one that was read, as If-Match says."""
+    request = ctx.request
+    if request is None:
+        raise PreconditionRequired("send the ETag that you read in an If-Match header")
     changes = catalog.Changes(body.name, body.description, body.category, body.price)
-    return _tagged(ctx, catalog.change(ctx.ports, product_id, changes, _precondition(ctx)))
+    changed = catalog.change(
+        ctx.ports, product_id, changes, lambda revision: require_match(request, revision)
+    )
+    return _tagged(ctx, changed)
 
 
 @service.route(

@@ -20,8 +20,19 @@ ON_SHELF = "shelf"
 """The value under which the listing indexes find products that are on sale."""
 
 
+def category_key(category: str) -> str:
+    """Give the form of a category's name under which it is one, in whatever case."""
+    return category.casefold()
+
+
+class CategoryName(Record):
+    """Notes that products of a category have been on sale; named as first written."""
+
+    name: str
+
+
 class Product(Record):
-    """Is a product; `shelf`, `price_amount` and `sort_name` are what its indexes hang on.
+    """Is a product; its indexes hang on the fields from `shelf` on.
 
     A deleted product keeps its row: orders of the past name it.
     """
@@ -36,6 +47,7 @@ class Product(Record):
     revision: int = 1
     deleted: bool = False
     shelf: Literal["shelf"] | None = "shelf"
+    category_key: str | None = None
     price_amount: int = 0
     sort_name: str = ""
 
@@ -44,6 +56,7 @@ class Product(Record):
         return self.model_copy(
             update={
                 "shelf": None if self.deleted else ON_SHELF,
+                "category_key": None if self.deleted else category_key(self.category),
                 "price_amount": self.price.amount,
                 "sort_name": self.name.casefold()[:100],
             }
@@ -61,7 +74,9 @@ class Filter:
 
     def shows(self, product: Product) -> bool:
         """Tell whether a product is among those asked for."""
-        if self.category is not None and product.category.casefold() != self.category.casefold():
+        if self.category is not None and category_key(product.category) != category_key(
+            self.category
+        ):
             return False
         amount = product.price.amount
         if self.min_price is not None and amount < self.min_price:

@@ -6,10 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cartwheel.http import NotFound
-from cartwheel.ports import Ports
+from cartwheel.ports import Page, Ports
 from cartwheel.unit import Unit, transact
-from cartwheel_shop._base import Money, now_text, read, row_as
-from cartwheel_shop.catalog.model import ON_SHELF, Filter, Product, Sort
+from cartwheel_shop._base import Money, digest, gather, now_text, read
+from cartwheel_shop.catalog.model import (
+    ON_SHELF,
+    CategoryName,
+    Filter,
+    Product,
+    Sort,
+    category_key,
+)
 from cartwheel_shop.inventory import service as inventory
 
 COLLECTION = "products"
@@ -19,8 +26,7 @@ INDEXES: dict[Sort, str] = {
     "price": "by_price",
     "name": "by_name",
 }
-_MOST_READ = 1000
-"""Products that one page of a filtered listing looks at before it hands out a cursor."""
+CATEGORIES, ALL_CATEGORIES, BY_CATEGORY = "categories", "all", "by_category"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,8 @@ def create(ports: Ports, product_id: str, draft: Draft) -> Product:
         updated_at=at,
     ).indexed()
 
+    _note_category(ports, product.category)
+
     def work(unit: Unit) -> None:
         if unit.get(PRODUCT, Product) is None:
             unit.put(PRODUCT, product)
@@ -102,7 +110,33 @@ def change(
             }
         )
 
+    if changes.category is not None:
+        _note_category(ports, changes.category)
     return _edit(ports, product_id, edit, accepts)
+
+
+def _note_category(ports: Ports, category: str) -> None:
+    """Note a category before its first product: one without products is not shown."""
+    key = digest(category_key(category))
+
+    def work(unit: Unit) -> None:
+        if unit.get(key, CategoryName) is None:
+            unit.put(key, CategoryName(name=category))
+
+    transact(ports, CATEGORIES, ALL_CATEGORIES, work)
+
+
+def categories(ports: Ports) -> list[str]:
+    """Give the categories with a product on sale, by name."""
+    noted = Unit(ports, CATEGORIES, ALL_CATEGORIES).scan("", CategoryName).values()
+    return sorted(
+        (category.name for category in noted if _on_sale(ports, category.name)), key=str.casefold
+    )
+
+
+def _on_sale(ports: Ports, category: str) -> bool:
+    page = ports.store.query(COLLECTION, BY_CATEGORY, category_key(category), limit=1)
+    return bool(page.rows)
 
 
 def delete(ports: Ports, product_id: str, accepts: Callable[[int], None]) -> None:
@@ -134,20 +168,12 @@ def _edit(
 
 def listing(ports: Ports, wanted: Filter, *, sort: Sort, limit: int, cursor: str | None) -> Listing:
     """List products on sale in an order; raises ValueError for a cursor of another listing."""
-    found: list[Product] = []
-    seen = 0
-    while len(found) < limit and seen < _MOST_READ:
-        # Asking for no more than is missing leaves the cursor right behind the last one shown.
-        page = ports.store.query(
-            COLLECTION, INDEXES[sort], ON_SHELF, cursor=cursor, limit=limit - len(found)
-        )
-        products = [row_as(row, Product) for row in page.rows]
-        found += [product for product in products if wanted.shows(product)]
-        seen += len(products)
-        cursor = page.next
-        if cursor is None:
-            break
-    return Listing(tuple(found), cursor)
+
+    def query(after: str | None, most: int) -> Page:
+        return ports.store.query(COLLECTION, INDEXES[sort], ON_SHELF, cursor=after, limit=most)
+
+    found, following = gather(query, Product, wanted.shows, limit=limit, cursor=cursor)
+    return Listing(tuple(found), following)
 
 
 def any_revision(revision: int) -> None:

@@ -156,7 +156,10 @@ class Refund(Payload):
 
 
 class Order(Record):
-    """Is an order. `kind`, `order_status`, `customer_id` and `awaiting` are what its indexes hang on."""
+    """Is an order.
+
+    Its indexes hang on `kind`, `order_status`, `customer_id` and `awaiting`.
+    """
 
     order_id: str
     customer_id: str

@@ -38,7 +38,8 @@ def test_a_cart_adds_up_at_todays_prices(host: MemoryHost, ada: Shopper) -> None
     assert lines(cart) == {"prd_1": 3, "prd_2": 1}
     assert cart["total"] == {"amount": 1000, "currency": "EUR"}
     staff = known(host.dispatcher, "usr_staff", "staff")
-    staff.send("PATCH", "/products/prd_1", {"price": {"amount": 300, "currency": "EUR"}})
+    price = {"price": {"amount": 300, "currency": "EUR"}}
+    assert staff.send("PATCH", "/products/prd_1", price, headers={"If-Match": "*"}).status == 200
     assert ada.get("/cart")["total"] == {"amount": 1150, "currency": "EUR"}
     staff.send("DELETE", "/products/prd_1")
     assert lines(ada.get("/cart")) == {"prd_2": 1}

@@ -23,6 +23,9 @@ NEW = {
 }
 
 
+ANY = {"If-Match": "*"}
+
+
 @pytest.fixture
 def staff(host: MemoryHost) -> Shopper:
     return known(host.dispatcher, "usr_staff", "staff")
@@ -134,10 +137,38 @@ def test_an_edit_of_another_revision_is_refused(host: MemoryHost, staff: Shopper
     assert staff.send("DELETE", "/products/prd_1", headers={"If-Match": tag}).status == 412
 
 
+def test_an_edit_without_if_match_is_a_428_and_changes_nothing(
+    host: MemoryHost, staff: Shopper
+) -> None:
+    product(host.ports, "prd_1")
+    refused = staff.send("PATCH", "/products/prd_1", {"name": "Bigger mug"})
+    problem: Any = refused.json()
+    assert (refused.status, problem["code"]) == (428, "precondition_required")
+    assert staff.get("/products/prd_1")["name"] != "Bigger mug"
+
+
+def test_categories_are_those_with_something_on_sale(
+    host: MemoryHost, staff: Shopper, guest: Shopper
+) -> None:
+    def shown() -> list[str]:
+        return [category["name"] for category in guest.get("/categories")["items"]]
+
+    assert shown() == []
+    for name, category in (("Pan", "Kitchen"), ("Mug", "kitchen"), ("Pen", "paper")):
+        assert staff.send("POST", "/products", {**NEW, "name": name, "category": category}).status
+    assert shown() == ["Kitchen", "paper"]
+    (pen,) = guest.get("/products?category=paper")["items"]
+    path = f"/products/{pen['product_id']}"
+    assert staff.send("PATCH", path, {"category": "gifts"}, headers=ANY).status == 200
+    assert shown() == ["gifts", "Kitchen"]
+    assert staff.send("DELETE", path).status == 204
+    assert shown() == ["Kitchen"]
+
+
 def test_an_edit_leaves_what_it_does_not_name(host: MemoryHost, staff: Shopper) -> None:
     product(host.ports, "prd_1", cents=500)
     before = staff.get("/products/prd_1")
-    after: Any = staff.send("PATCH", "/products/prd_1", {"category": "gifts"}).json()
+    after: Any = staff.send("PATCH", "/products/prd_1", {"category": "gifts"}, headers=ANY).json()
     assert after == {**before, "category": "gifts", "updated_at": after["updated_at"]}
 
 
@@ -148,7 +179,7 @@ def test_a_deleted_product_is_gone_from_sight_and_keeps_its_row(
     assert staff.send("DELETE", "/products/prd_1").status == 204
     assert guest.send("GET", "/products/prd_1").status == 404
     assert staff.send("DELETE", "/products/prd_1").status == 404
-    assert staff.send("PATCH", "/products/prd_1", {"name": "x"}).status == 404
+    assert staff.send("PATCH", "/products/prd_1", {"name": "x"}, headers=ANY).status == 404
     assert names(guest.get("/products")) == []
     kept = catalog.find(host.ports, "prd_1")
     assert kept is not None

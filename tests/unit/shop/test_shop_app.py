@@ -28,6 +28,7 @@ def test_the_shop_is_made_once_and_has_all_its_parts() -> None:
     ]
     assert sorted(app.workflows) == ["cancel_order", "checkout", "refund_order"]
     assert {(s.name, s.seconds) for s in app.schedules.values()} == {
+        ("analytics.daily_report", 3600),
         ("inventory.reap", 60),
         ("orders.sweep", 60),
         ("payments.reconcile", 60),

@@ -66,6 +66,7 @@ def test_a_commit_that_the_store_did_not_take_is_done_again(
     assert shop.post("/products", json=_product(), as_=staff).status == 201
     assert faults.unfired == ()
     assert [str(call) for call in recorder.calls if call.call.operation == "commit"] == [
+        "store.commit(categories)",
         "store.commit(products) -> Unavailable",
         "store.commit(products)",
     ]
