@@ -18,6 +18,7 @@ import uvicorn
 
 from cartwheel.http import Request, Response
 from cartwheel.ports import ConfigurationError
+from cartwheel_local._bank_page import bank_page
 from cartwheel_local._decoding import Malformed, decode_request, first_header
 from cartwheel_local._host import LocalHost
 from cartwheel_local._pages import page
@@ -88,7 +89,9 @@ class Application:
 
     def _serve(self, request: Request) -> Response:
         try:
-            own = page(request, self._host.mailbox, self._bind)
+            own = page(request, self._host.mailbox, self._bind) or bank_page(
+                request, self._host, self._bind
+            )
             return own if own is not None else self._host.dispatcher.http(request)
         except Exception as error:  # noqa: BLE001  # whatever happens the client gets an answer
             self._host.log.failure("request failed", error, method=request.method)

@@ -13,12 +13,21 @@ from cartwheel.ports import Mail, TextMessage
 from cartwheel_local._outside import SqliteMailbox
 
 PATHS = ("/_mailbox", "/_mailbox.json")
-_STYLE = (
+PAGE_STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem}"
     "article{border:1px solid #8888;border-radius:.5rem;padding:1rem;margin:1rem 0}"
     "pre{white-space:pre-wrap;overflow-wrap:anywhere}h2{margin:0}p{margin:.25rem 0}"
 )
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
+_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+PAGE_HEADERS = {
+    "content-type": "text/html; charset=utf-8",
+    "cache-control": "no-store",
+    "content-security-policy": _POLICY,
+    "x-content-type-options": "nosniff",
+}
 
 
 def page(request: Request, mailbox: SqliteMailbox, bind: str) -> Response | None:
@@ -29,31 +38,27 @@ def page(request: Request, mailbox: SqliteMailbox, bind: str) -> Response | None
     """
     if request.path not in PATHS:
         return None
-    if not _from_here(request, bind):
-        return _plain(403, "The mailbox is shown to this machine only.\n")
+    if not from_here(request, bind):
+        return plain(403, "The mailbox is shown to this machine only.\n")
     if request.method not in {"GET", "HEAD"}:
-        return _plain(405, "The mailbox can only be read.\n", {"allow": "GET, HEAD"})
+        return plain(405, "The mailbox can only be read.\n", {"allow": "GET, HEAD"})
     mails, texts = mailbox.mails(), mailbox.texts()
     if request.path.endswith(".json"):
         listed = {"mails": [asdict(m) for m in mails], "texts": [asdict(t) for t in texts]}
         headers = {"content-type": "application/json", "cache-control": "no-store"}
         return Response(200, headers, json.dumps(listed).encode())
-    headers = {
-        "content-type": "text/html; charset=utf-8",
-        "cache-control": "no-store",
-        "content-security-policy": _POLICY,
-        "x-content-type-options": "nosniff",
-    }
-    return Response(200, headers, _html(mails, texts).encode())
+    return Response(200, PAGE_HEADERS, _html(mails, texts).encode())
 
 
-def _plain(status: int, text: str, headers: dict[str, str] | None = None) -> Response:
+def plain(status: int, text: str, headers: dict[str, str] | None = None) -> Response:
+    """Answer with a line of text."""
     return Response(
         status, {"content-type": "text/plain; charset=utf-8", **(headers or {})}, text.encode()
     )
 
 
-def _from_here(request: Request, bind: str) -> bool:
+def from_here(request: Request, bind: str) -> bool:
+    """Tell whether a request comes from this machine, under a name of its own."""
     try:
         if not ipaddress.ip_address(request.client).is_loopback:
             return False
@@ -74,7 +79,7 @@ def _html(mails: tuple[Mail, ...], texts: tuple[TextMessage, ...]) -> str:
         [
             '<!doctype html><html lang="en"><head><meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>Mailbox</title><style>{_STYLE}</style></head><body>",
+            f"<title>Mailbox</title><style>{PAGE_STYLE}</style></head><body>",
             f"<h1>Mails ({len(mails)})</h1>",
             *(shown or nothing),
             f"<h1>Text messages ({len(texts)})</h1>",
