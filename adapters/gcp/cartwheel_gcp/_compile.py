@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from cartwheel.ports import JsonObject
 from cartwheel.workflow import _ir as ir
 from cartwheel.workflow._ir import Workflow
@@ -11,6 +13,7 @@ from cartwheel.workflow._targets import Compiled, Cost, Gap, Unsupported
 from cartwheel_gcp._calls import RUNTIME, service_of
 from cartwheel_gcp._cost import GROUPING, happy, worst
 from cartwheel_gcp._generator import Generator
+from cartwheel_gcp._paths import named
 from cartwheel_gcp._registered import tighten
 from cartwheel_gcp._writer import write, write_short
 
@@ -52,7 +55,16 @@ def cost(workflow: Workflow) -> Cost:
         raise Unsupported(dict.fromkeys(gaps), workflow.name)
     count = happy(document)
     other = {GROUPING: count.grouping} if count.grouping else {}
-    return Cost("gcp", "step", count.steps, worst(document), count.effects, {}, other)
+    paths = named(_failures(workflow), document)
+    return Cost("gcp", "step", count.steps, worst(document), count.effects, paths, other)
+
+
+def _failures(workflow: Workflow) -> Iterator[tuple[str, str]]:
+    """Yield the calls of a workflow with the errors that their tasks declare."""
+    for step in ir.walk(workflow.body):
+        if isinstance(step, ir.TaskStep | ir.PollStep):
+            for code in workflow.tasks[step.task].errors:
+                yield step.name, code
 
 
 def _document(workflow: Workflow) -> tuple[JsonObject, list[Gap]]:

@@ -86,7 +86,7 @@ def _routine(routine: Json) -> Json:
 
 def _steps(steps: Json) -> Ways:
     ways = Ways()
-    for step in _each(steps):
+    for step in each(steps):
         ways = ways.then(_step(step))
     return ways
 
@@ -114,7 +114,7 @@ def _step(step: JsonObject) -> Ways:
             return _loop(loop)
         case {"parallel": {"branches": list(branches)}}:
             ways = Ways(ONE)
-            for branch in _each(branches):
+            for branch in each(branches):
                 ways = ways.then(_steps(branch["steps"]))
             return ways
         case _:
@@ -146,7 +146,7 @@ def _loop(loop: JsonObject) -> Ways:
 
 
 def _worst(steps: Json, document: JsonObject) -> int:
-    return sum(_worst_step(step, document) for step in _each(steps))
+    return sum(_worst_step(step, document) for step in each(steps))
 
 
 def _worst_step(step: JsonObject, document: JsonObject) -> int:
@@ -161,7 +161,7 @@ def _worst_step(step: JsonObject, document: JsonObject) -> int:
         case {"for": dict(loop)} | {"parallel": {"for": dict(loop)}}:
             return 1 + _times(loop) * _worst(loop["steps"], document)
         case {"parallel": {"branches": branches}}:
-            return 1 + sum(_worst(each["steps"], document) for each in _each(branches))
+            return 1 + sum(_worst(inner["steps"], document) for inner in each(branches))
         case {"steps": steps}:
             return _worst(steps, document)
         case _:
@@ -195,10 +195,10 @@ def _times(loop: JsonObject) -> int:
 
 def _longest(routine: Json) -> int:
     """Count the steps of a routine, each at most once."""
-    return len(_each(_routine(routine)))
+    return len(each(_routine(routine)))
 
 
-def _each(steps: Json) -> list[JsonObject]:
+def each(steps: Json) -> list[JsonObject]:
     """Give the steps of a list without their names."""
     found: list[JsonObject] = []
     for step in steps if isinstance(steps, list) else []:

@@ -73,3 +73,11 @@ def many(cmd: Given) -> None:
 
 def test_a_list_of_unknown_length_has_a_hundred_items() -> None:
     assert cost(many.ir).effects == 102
+
+
+def test_each_declared_error_has_a_path_of_its_own() -> None:
+    counted = cost(ten.ir)
+    assert counted.paths.keys() == {"declined", "out_of_stock"}
+    # The first step is refused: nothing is undone. The second: the first step is.
+    assert counted.paths["out_of_stock"] < counted.paths["declined"]
+    assert max(counted.paths.values()) <= counted.worst
