@@ -305,11 +305,11 @@ def _meaning(error: StripeError, *, moves: bool) -> Exception:
         failed = None if error.error is None else error.error.payment_intent
         if failed is not None and moves and failed.status == "requires_payment_method":
             return _Declined(failed)
-        return GatewayRefused(code or "card_error", error.user_message or "the card was refused")
+        return _refused(code or "card_error")
     if isinstance(error, stripe.IdempotencyError):
         return GatewayRefused("key_reused", "the key was used before, for another request")
     if isinstance(error, stripe.InvalidRequestError):
-        return GatewayRefused(code or "invalid_request", error.user_message or "refused")
+        return _refused(code or "invalid_request", error.param)
     if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
         return Unavailable(
             f"Stripe refused the key ({error.http_status}); check the secret '{API_KEY}'"
@@ -323,6 +323,11 @@ def _meaning(error: StripeError, *, moves: bool) -> Exception:
             return GatewayTimeout(f"Stripe did not answer: {error.user_message}")
         return Unavailable(f"Stripe can't be reached: {error.user_message}")
     return Unavailable(f"Stripe is out of order ({error.http_status})")
+
+
+def _refused(code: str, where: str | None = None) -> GatewayRefused:
+    # Without Stripe's own words: those quote the payment token.
+    return GatewayRefused(code, f"Stripe refused: {code}" + (f" ({where})" if where else ""))
 
 
 def _positive(amount: int) -> None:
