@@ -123,6 +123,15 @@ def test_the_largest_body_is_read(world: World) -> None:
     assert world.send("POST", "/orders", PADDED).status == 201
 
 
+def test_a_body_that_may_be_left_out_is_read_when_it_is_there(world: World) -> None:
+    path = "/orders/o1/note"
+    empty = world.send("POST", path)
+    assert (empty.status, empty.json()) == (200, {"data": {"note": None}})
+    assert world.send("POST", path, b'{"nonsense": 1}').status == 422
+    assert world.send("POST", path, b"{").status == 400
+    assert world.send("POST", path, b"null").status == 422
+
+
 def test_a_body_where_none_is_taken_is_refused(world: World) -> None:
     assert world.send("GET", "/orders", b"{}").status == 400
     assert world.send("GET", "/health", b"x" * (MAX_BODY + 1)).status == 413

@@ -240,6 +240,11 @@ class World:
             """Show a line."""
             return Echo(data={"order_id": order_id, "line_id": line_id})
 
+        @service.route("POST", "/orders/{order_id}/note", permission=ANYONE)
+        def note(ctx: Context, order_id: str, body: NewOrder | None = None) -> Echo:
+            """Note something, or nothing."""
+            return Echo(data={"note": None if body is None else body.note})
+
         @service.route("GET", "/anything", permission=ANYONE)
         def anything(ctx: Context) -> Response:
             """Do what the test says."""
