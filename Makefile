@@ -1,7 +1,7 @@
 # Everything runs from a fresh clone with Python >= 3.11 and make: each target makes .venv first.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test check format bench examples engines soak parity lock clean
+.PHONY: help venv demo test check format bench examples engines soak parity secure audit sbom lock clean
 
 WORKERS ?= 2
 PYTEST_ARGS ?=
@@ -15,6 +15,8 @@ PIP := $(PY) -m pip --quiet --disable-pip-version-check --no-input
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 LOCK := $(PY) -m uv pip compile --quiet --universal --generate-hashes --no-header \
 	--no-emit-index-url --system-certs --python-version 3.11
+
+LOCKED := --extra dev --extra local --extra stripe --extra otel
 
 # A candidate is run, not just looked up: a version manager's shim can exist and still fail.
 FIND_PYTHON = for candidate in $(PYTHON) python3.13 python3.12 python3.11 python3 python; do \
@@ -69,9 +71,20 @@ soak: $(VENV)/.project engines ## Play SOAK_PROGRAMS random programs on every en
 parity: $(VENV)/.project ## Write docs/parity.md anew from what the engines are held to
 	@$(PY) -m tests.engines.parity
 
+secure: $(VENV)/.project ## Look for what is known to be unsafe in our own code (no network)
+	@$(PY) -m bandit --quiet --recursive --severity-level high core workflows adapters cli
+	@echo "bandit: no finding of high severity"
+
+audit: secure ## Look the locked dependencies up among known vulnerabilities (asks pypi.org)
+	@$(PY) .ci/audit.py requirements-dev.lock
+
+sbom: $(VENV)/.project ## Write dist/sbom.json, what a distribution is made of (CycloneDX)
+	@mkdir -p dist
+	@$(PY) .ci/sbom.py requirements-dev.lock dist/sbom.json
+
 lock: $(PY) ## Write the lock files anew from pyproject.toml (LOCK_ARGS=--upgrade to move on)
 	@$(PY) -m uv --version >/dev/null 2>&1 || $(PIP) install 'uv>=0.13'
-	$(LOCK) $(LOCK_ARGS) --extra dev --extra local -o requirements-dev.lock pyproject.toml
+	$(LOCK) $(LOCK_ARGS) $(LOCKED) -o requirements-dev.lock pyproject.toml
 	$(LOCK) $(LOCK_ARGS) --extra bench -c requirements-dev.lock --no-annotate -o requirements-bench.lock pyproject.toml
 
 clean: ## Remove the environment, caches and build output

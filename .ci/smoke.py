@@ -14,7 +14,14 @@ from cartwheel.host import HostOptions
 from cartwheel.http import ANYONE, Request
 from cartwheel.plugins import find_adapters, load_adapter
 
-PACKAGES = ("cartwheel", "cartwheel_shop", "cartwheel_workflows", "cartwheel_memory", "shopctl")
+PACKAGES = (
+    "cartwheel",
+    "cartwheel_shop",
+    "cartwheel_workflows",
+    "cartwheel_memory",
+    "cartwheel_outside",
+    "shopctl",
+)
 
 
 class Greeting(BaseModel):
