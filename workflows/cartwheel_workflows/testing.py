@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cartwheel.host import Host
     from cartwheel.http import Response
     from cartwheel.ports import Charge, Hook, Json, JsonObject, Mail, Ports, TextMessage
+    from cartwheel.testgateway import TestGateway
 
 PASSWORD = "correct horse battery staple"  # noqa: S105  # of accounts that live in tests only
 ADDRESS: JsonObject = {
@@ -48,6 +49,9 @@ class _MemoryHost(Protocol):
 
     @property
     def bank(self) -> _Bank: ...
+
+    @property
+    def gateway(self) -> TestGateway: ...
 
 
 @dataclass(slots=True)
@@ -261,6 +265,18 @@ class Shop:
     def charges(self) -> Sequence[Charge]:
         """Give the charges at the test gateway, oldest first."""
         return cast("_MemoryHost", self.host).bank.charges()
+
+    def answer_bank(self, charge_id: str, *, approved: bool = True) -> Response:
+        """Play the card's holder for a charge that requires action, and send the bank's webhook."""
+        from cartwheel.http import Request
+        from cartwheel.testgateway import WEBHOOK_KEY, WEBHOOK_PATH, webhook_of
+
+        charge = cast("_MemoryHost", self.host).gateway.act(charge_id, approved=approved)
+        secret = self.ports.secrets.get(WEBHOOK_KEY)
+        headers, body = webhook_of(charge, secret, self.ports.clock.now())
+        fields = {name: (value,) for name, value in headers.items()}
+        request = Request("POST", WEBHOOK_PATH, headers=fields, body=body)
+        return self.host.dispatcher.http(request)
 
     def advance(self, seconds: float = 0.0) -> None:
         """Let time pass, with all the work that falls due in it."""

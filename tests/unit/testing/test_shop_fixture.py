@@ -96,3 +96,13 @@ def test_a_fault_after_a_commit_loses_the_reply_only(shop: Shop, faults: Faults)
 
 def _product() -> JsonObject:
     return {"name": "Mug", "category": "kitchen", "price": {"amount": 1, "currency": "EUR"}}
+
+
+def test_the_cards_holder_is_played_by_the_test(shop: Shop) -> None:
+    shop.fill_cart(shop.product())
+    order_id = str(demand(shop.checkout(token="tok_requires_action"), 202)["order_id"])
+    assert shop.order(order_id)["requires_action"] is True
+    (charge,) = shop.charges
+    assert shop.answer_bank(charge.charge_id).status == 200
+    shop.advance()
+    assert shop.order(order_id)["status"] == "confirmed"
