@@ -15,6 +15,7 @@ from cartwheel.workflow._expr import Expr, ObjectExpr, RefExpr
 from cartwheel_aws import _render as render
 from cartwheel_aws._ends import FAILED
 from cartwheel_aws._machine import Label, State, reachable
+from cartwheel_aws._raising import throw
 from cartwheel_aws._scope import Frame, Place, Root, compensates, reads
 from cartwheel_aws._spot import Spot
 from cartwheel_aws._values import (
@@ -37,9 +38,7 @@ _INDEX: Path = (render.CONTEXT, "Map", "Item", "Index")
 _ITEM: Path = (render.CONTEXT, "Map", "Item", "Value")
 
 
-def branch_parallel(
-    generator: Generator, step: ir.ParallelStep, spot: Spot, place: Place
-) -> None:
+def branch_parallel(generator: Generator, step: ir.ParallelStep, spot: Spot, place: Place) -> None:
     """Write a parallel, and a choice that raises the lowest-numbered error."""
     from cartwheel_aws._generate import End
 
@@ -121,9 +120,7 @@ def branch_map(generator: Generator, step: ir.MapStep, spot: Spot, place: Place)
         _raise_first(generator, spot, place, [(slot, "errors", 0)])
 
 
-def _unpack(
-    generator: Generator, step: ir.MapStep, items: At, spot: Spot, place: Place
-) -> None:
+def _unpack(generator: Generator, step: ir.MapStep, items: At, spot: Spot, place: Place) -> None:
     """Raise the first error of a map that settled, and know its values."""
     slot = items.path[0]
     record = items.type.item if isinstance(items.type, t.ListType) else t.JSON
@@ -147,7 +144,7 @@ def _raise_first(generator: Generator, spot: Spot, place: Place, paths: list[Pat
         there: JsonObject = {"Variable": render.path_text(path), "IsPresent": True}
         raised = Spot(generator, spot.frame, spot.facts, Label(unusual=True), spot.step)
         rules.append((there, raised.here))
-        generator.throw(MaybeCaught(path), raised, place)
+        throw(generator, MaybeCaught(path), raised, place)
     spot.choose(": settled", rules, going)
     spot.here = going
 

@@ -84,7 +84,9 @@ def _inside(name: str, state: JsonObject, filled: set[str]) -> Iterator[Finding]
                 yield from _machine(branch, name, filled)
     if isinstance(item, dict):
         selector = state.get("ItemSelector")
-        chosen = {key.removesuffix(".$") for key in selector} if isinstance(selector, dict) else None
+        chosen = (
+            {key.removesuffix(".$") for key in selector} if isinstance(selector, dict) else None
+        )
         yield from _machine(item, name, filled if chosen is None else chosen)
 
 

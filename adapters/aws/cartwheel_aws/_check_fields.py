@@ -58,8 +58,9 @@ def check_fields(name: str, state: JsonObject) -> Iterator[Finding]:
 
 def _paths(name: str, state: JsonObject) -> Iterator[Finding]:
     for key in _TEMPLATES:
-        for what in _template(state.get(key), many=key == "ResultSelector"):
-            yield Finding("expression", name, f"{key}: {what}")
+        for wrong in _template(state.get(key), many=key == "ResultSelector"):
+            yield Finding("expression", name, f"{key}: {wrong}")
+    what: str | None
     for key, value in _fields_of(state):
         if key in _PATHS or (key.endswith("Path") and key not in ("ResultPath", *_FAIL_PATHS)):
             what = None if value is None else grammar.wrong_path(str(value))

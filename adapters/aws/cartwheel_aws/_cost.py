@@ -160,7 +160,8 @@ def _last_first(start: Label, out: Out) -> Iterator[State]:
 
 def _retries(state: State) -> int:
     found = state.fields.get("Retry")
-    assert found is None or isinstance(found, list)
+    if found is not None and not isinstance(found, list):
+        raise AssertionError("the generator is at fault")
     tries = [one.get("MaxAttempts", 0) for one in found or () if isinstance(one, dict)]
     return max((one for one in tries if isinstance(one, int)), default=0)
 

@@ -89,7 +89,8 @@ def fail(generator: Generator, root: Root, error: Value, spot: Spot) -> None:
         kept = _keep(generator, (("caught", error), *failures), spot)
         fields: JsonObject = {"ErrorPath": f"$.{kept}.caught.Error"}
     else:
-        assert isinstance(error, Obj)
+        if not isinstance(error, Obj):
+            raise AssertionError("the generator is at fault")
         code = render.plain(error.get("code"))
         if render.is_static(error) and not failures:
             document: Json = {"error": render.plain(error)}

@@ -10,7 +10,6 @@ of a saga are one chain which is entered in the middle.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -20,11 +19,12 @@ from cartwheel.workflow import _types as t
 from cartwheel.workflow._expr import Expr, ObjectExpr, RefExpr
 from cartwheel_aws import _render as render
 from cartwheel_aws._branches import branch_map, branch_parallel
-from cartwheel_aws._ends import fail, finish, finished, settle, settled
-from cartwheel_aws._errors import ALL, names_of, retriers
+from cartwheel_aws._ends import finish, finished
+from cartwheel_aws._errors import ALL, retriers
+from cartwheel_aws._joins import close, narrowed
 from cartwheel_aws._machine import Catch, Label
+from cartwheel_aws._raising import catches, throw
 from cartwheel_aws._scope import (
-    Context,
     Continuation,
     Facts,
     Frame,
@@ -35,7 +35,6 @@ from cartwheel_aws._scope import (
     Resume,
     Root,
     Steps,
-    compensates,
     live,
     names_in,
 )
@@ -45,17 +44,10 @@ from cartwheel_aws._values import (
     NULL,
     TRUE,
     At,
-    Caught,
-    IsNull,
     Lit,
-    MaybeCaught,
-    Not,
     Obj,
-    Once,
     Value,
     evaluate,
-    everything,
-    joined,
     lit,
     relative,
     size,
@@ -103,7 +95,7 @@ class Generator:
         self.errors: set[str] = set()
         """The slots that hold errors while these are handled."""
         self.top = Frame()
-        self._taken = set(RESERVED)
+        self.taken = set(RESERVED)
         self._slots: dict[str, str] = {}
         self._memo: dict[tuple[object, ...], Label] = {}
         self._positions: dict[tuple[int, int, int], Pos] = {}
@@ -169,10 +161,10 @@ class Generator:
                         ("details", self.value(step.details, spot)),
                         ("retryable", lit(False)),
                     )
-                    self.throw(Obj(fields), spot, place)
+                    throw(self, Obj(fields), spot, place)
                     return
                 case ir.RaiseStep():
-                    self.throw(self.value(step.error, spot), spot, place)
+                    throw(self, self.value(step.error, spot), spot, place)
                     return
                 case ir.ReturnStep():
                     finish(self, self.value(step.value, spot), spot, place)
@@ -210,9 +202,9 @@ class Generator:
         """Return a slot of a frame that no other place uses."""
         base = re.sub(r"\W", "_", wanted)
         name, number = base, 2
-        while name in self._taken:
+        while name in self.taken:
             name, number = f"{base}_{number}", number + 1
-        self._taken.add(name)
+        self.taken.add(name)
         frame.owned.add(name)
         return name
 
@@ -272,59 +264,6 @@ class Generator:
             fields["Retry"] = retry
         return fields
 
-    def catches(self, errors: Iterable[str], facts: Facts, place: Place) -> list[Catch]:
-        """Return who takes the errors of a state that calls something."""
-        possible = [*errors, *ir.LANGUAGE_ERRORS]
-        found: list[Catch] = []
-        context = place.context
-        while isinstance(context, Guard):
-            for index, handler in enumerate(context.handlers):
-                anything = ir.ANY_ERROR in handler.codes
-                codes = [code for code in possible if code in handler.codes]
-                names = (ALL,) if anything else names_of(codes)
-                if names:
-                    slot = self._error_slot(context, facts)
-                    error = Caught(slot, None if anything else frozenset(handler.codes))
-                    label = self._handle(context, index, facts, error, place.frame)
-                    found.append(Catch(names, slot, label))
-                if anything:
-                    return found
-                possible = [code for code in possible if code not in handler.codes]
-            context = context.outer
-        assert isinstance(context, Root)
-        if context.settles:
-            slot = self.error_slot_of()
-            found.append(Catch((ALL,), slot, settled(self, context, Caught(slot), facts)))
-        return found
-
-    def throw(self, error: Value, spot: Spot, place: Place) -> None:
-        """Raise an error from a spot; nothing is written after it there."""
-        match error:
-            case Caught():
-                self._throw_caught(error, spot, place)
-            case MaybeCaught(path=path):
-                slot = self._error_slot(place.context, spot.facts)
-                found = {"Type": "Pass", "InputPath": render.path_text(path)}
-                spot.put(": take the error", {**found, "ResultPath": f"$.{slot}"})
-                self._throw_caught(Caught(slot, None, settled=True), spot, place)
-            case Obj() if isinstance(code := error.get("code"), Lit):
-                self._throw_known(error, str(code.value), spot, place)
-            case _:
-                slot = self._error_slot(place.context, spot.facts)
-                at = spot.ready(error)
-                code = At((*at.path, "code")) if isinstance(at, At) else NULL
-                parts = (("Error", code), ("Cause", lit("")), ("error", at))
-                fields = render.template(parts)
-                put: JsonObject = {"Type": "Pass", "Parameters": fields}
-                spot.put(": take the error", {**put, "ResultPath": f"$.{slot}"})
-                self._throw_caught(Caught(slot, None, settled=True), spot, place)
-
-    def error_slot_of(self) -> str:
-        """Return the slot in which a branch keeps the error that ends it."""
-        self.errors.add("error")
-        self._taken.add("error")
-        return "error"
-
     def ends_soon(self, at: Pos | None, after: Continuation) -> bool:
         """Tell whether a line is so short that each way to it may have its own."""
         while at is not None:
@@ -336,42 +275,6 @@ class Generator:
                 case _:
                     return False
         return after.terminal
-
-    def close(self, join: Join, spot: Spot, what: str, *, fork: bool) -> bool:
-        """Go on where ways meet; false when none comes there.
-
-        What differs and is read later is kept in a slot by each way. At a `fork`, a registration
-        that one way made and the other did not is known by the slot of its output.
-        """
-        if not join.exits:
-            return False
-        env, differing = self._common(join, fork=fork)
-        spot.here = Label()
-        if differing:
-            slot = self.slot_of(f"{spot.step}{what}", spot.frame)
-            types: dict[str, t.Type] = {}
-            for facts, label in join.exits:
-                way = Spot(self, spot.frame, facts, label, spot.step)
-                ready = [(name, way.ready(facts.env[name])) for name in differing]
-                for name, value in ready:
-                    types[name] = joined(types.get(name, t.NEVER), type_of(value))
-                fields = render.template(tuple(ready))
-                state: JsonObject = {"Type": "Pass", "Parameters": fields}
-                way.put(": keep", {**state, "ResultPath": f"$.{slot}"})
-                way.here.alias(spot.here)
-            env |= {name: At((slot, name), types[name]) for name in differing}
-        else:
-            for _, label in join.exits:
-                label.alias(spot.here)
-        every = [facts for facts, _ in join.exits]
-        spot.facts = Facts(
-            env,
-            frozenset.intersection(*(facts.normal for facts in every)),
-            frozenset.intersection(*(facts.read for facts in every)),
-            frozenset.intersection(*(facts.done for facts in every)),
-            any(facts.undone for facts in every),
-        )
-        return True
 
     def _end(self, spot: Spot, place: Place) -> None:
         match place.after:
@@ -402,7 +305,8 @@ class Generator:
         if step.compensates is not None:
             slot = self.slot_of(f"failed_{step.compensates}", spot.frame)
             state = spot.put("", {**fields, "ResultPath": None})
-            assert state.next is not None
+            if state.next is None:
+                raise AssertionError("the generator is at fault")
             state.catches.append(Catch((ALL,), slot, state.next))
             spot.facts = replace(spot.facts, undone=True)
             return True
@@ -419,7 +323,7 @@ class Generator:
             wanted = step.result is not None and live(step.result, after, place)
             wanted = wanted or slot in spot.frame.initial
             state = spot.put("", {**fields, "ResultPath": f"$.{slot}" if wanted else None})
-        state.catches.extend(self.catches(spec.errors, before, place))
+        state.catches.extend(catches(self, spec.errors, before, place))
         return selector is None
 
     def _folded(
@@ -440,7 +344,10 @@ class Generator:
             if not isinstance(at.step, ir.ReturnStep):
                 return None
             value = self.value(at.step.value, spot)
-            fields: tuple[tuple[str, Value], ...] = (("status", lit("succeeded")), ("output", value))
+            fields: tuple[tuple[str, Value], ...] = (
+                ("status", lit("succeeded")),
+                ("output", value),
+            )
         elif isinstance(after, Resume):
             return self._folded(slot, spot.facts, after.at, after.place)
         elif isinstance(after, End):
@@ -472,17 +379,17 @@ class Generator:
         if self.ends_soon(after, place.after):
             spot.branch(condition, yes, no)
             for arm, label in arms:
-                facts = _narrowed(spot.facts, condition, holds=label is yes)
+                facts = narrowed(spot.facts, condition, holds=label is yes)
                 self.line(self.pos(arm, 0, after), facts, place, label, shared=True)
             return None
         spot.branch(condition, yes, no)
         join = Join(after, place)
         inner = Place(place.frame, place.context, join)
         for arm, label in arms:
-            facts = _narrowed(spot.facts, condition, holds=label is yes)
+            facts = narrowed(spot.facts, condition, holds=label is yes)
             self.line(self.pos(arm), replace(facts, done=frozenset()), inner, label)
         before = spot.facts.done
-        if not self.close(join, spot, "", fork=True):
+        if not close(self, join, spot, "", fork=True):
             return None
         spot.facts = replace(spot.facts, done=spot.facts.done | before)
         return (after,)
@@ -496,109 +403,7 @@ class Generator:
         guard = Guard(step.handlers, on, place.context)
         self._places += [guard, on]
         self.line(self.pos(step.body), spot.facts, Place(place.frame, guard, on), spot.here)
-        return isinstance(on, Join) and self.close(on, spot, "", fork=False)
-
-    def _handle(
-        self, guard: Guard, index: int, facts: Facts, error: Value, frame: Frame
-    ) -> Label:
-        """Return where a handler begins for what is known when the error is raised."""
-        handler, here = guard.handlers[index], Label()
-        known = facts.knowing(handler.error, error)
-        slots = {part.slot for part in everything(error) if isinstance(part, Caught)}
-        known = Facts(
-            known.env,
-            known.normal if isinstance(error, Caught) and error.settled else known.normal - slots,
-            known.read - slots,
-            frozenset(),
-            known.undone or compensates(handler.body),
-        )
-        place = Place(frame, guard.outer, guard.after)
-        self.line(self.pos(handler.body), known, place, here, shared=True)
-        return here
-
-    def _throw_caught(self, error: Caught, spot: Spot, place: Place) -> None:
-        context = place.context
-        ways: list[tuple[frozenset[str] | None, Callable[[], Label]]] = []
-        left = error.codes
-        while isinstance(context, Guard) and (left is None or left):
-            for index, handler in enumerate(context.handlers):
-                if ir.ANY_ERROR in handler.codes:
-                    ways.append((None, self._entry(context, index, error, spot, place)))
-                    break
-                codes = frozenset(handler.codes) if left is None else left & set(handler.codes)
-                if codes:
-                    ways.append((codes, self._entry(context, index, error, spot, place)))
-                    left = None if left is None else left - codes
-            else:
-                context = context.outer
-                continue
-            break
-        else:
-            if left is None or left:
-                root = place.root
-                ways.append((None, lambda: self._uncaught(root, error, spot)))
-        if len(ways) == 1:
-            spot.here.alias(ways[0][1]())
-            return
-        spot.normalise(error)
-        rules: list[tuple[JsonObject, Label]] = []
-        for codes, enter in ways[:-1]:
-            tests: list[Json] = [
-                {"Variable": f"$.{error.slot}.Error", "StringEquals": code}
-                for code in sorted(codes or ())
-            ]
-            one = tests[0] if len(tests) == 1 else {"Or": tests}
-            assert isinstance(one, dict)
-            rules.append((one, enter()))
-        spot.choose(": which error", rules, ways[-1][1]())
-
-    def _entry(
-        self, guard: Guard, index: int, error: Caught, spot: Spot, place: Place
-    ) -> Callable[[], Label]:
-        codes = guard.handlers[index].codes
-        known = error.codes
-        if ir.ANY_ERROR not in codes:
-            known = frozenset(codes)
-        elif not error.settled:
-            known = None
-        passed = Caught(error.slot, known, error.settled)
-        return lambda: self._handle(guard, index, spot.facts, passed, place.frame)
-
-    def _throw_known(self, error: Obj, code: str, spot: Spot, place: Place) -> None:
-        context: Context = place.context
-        while isinstance(context, Guard):
-            for index, handler in enumerate(context.handlers):
-                if code in handler.codes or ir.ANY_ERROR in handler.codes:
-                    label = self._handle(context, index, spot.facts, error, place.frame)
-                    spot.here.alias(label)
-                    return
-            context = context.outer
-        assert isinstance(context, Root)
-        (settle if context.settles else fail)(self, context, error, spot)
-
-    def _uncaught(self, root: Root, error: Caught, spot: Spot) -> Label:
-        if root.settles:
-            return settled(self, root, error, spot.facts)
-        here = Label()
-        way = Spot(self, root.frame, spot.facts, here, spot.step)
-        fail(self, root, error, way)
-        return here
-
-    def _error_slot(self, context: Context, facts: Facts) -> str:
-        """Return a slot for an error that holds no other which is still needed."""
-        name, number = "error", 1
-        used = {
-            part.slot
-            for known, value in facts.env.items()
-            for part in everything(value)
-            if isinstance(part, Caught) and context.live(known)
-        }
-        while name in used:
-            number += 1
-            name = f"error_{number}"
-        self._taken.add(name)
-        self.errors.add(name)
-        return name
+        return isinstance(on, Join) and close(self, on, spot, "", fork=False)
 
     def _key(self, at: Pos | None, facts: Facts, place: Place) -> tuple[object, ...]:
         self._places.append(place)
@@ -615,69 +420,11 @@ class Generator:
             facts.undone,
         )
 
-    def _common(self, join: Join, *, fork: bool) -> tuple[dict[str, Value], list[str]]:
-        """Return what all ways agree on, and the names that they must keep."""
-        first = join.exits[0][0].env
-        rest = [facts.env for facts, _ in join.exits[1:]]
-        env: dict[str, Value] = {}
-        differing: list[str] = []
-        for name, value in first.items():
-            if any(name not in other for other in rest):
-                continue
-            if all(other[name] == value for other in rest):
-                env[name] = value
-            elif live(name, join.at, join.place):
-                once = _once(name, join) if fork else None
-                if once is None:
-                    differing.append(name)
-                else:
-                    env[name] = once
-        return env, differing
-
 
 def calls_as(step: ir.TaskStep | ir.PollStep) -> str:
     """Return the step in whose name a task is called: a compensation has its step's, wherever."""
     undone = step.compensates if isinstance(step, ir.TaskStep) else None
     return step.name if undone is None else f"{undone}.compensate"
-
-
-def _narrowed(facts: Facts, condition: Value, *, holds: bool) -> Facts:
-    """Return the facts in an arm: whether a registration is there is known in it."""
-    if isinstance(condition, Not):
-        condition, holds = condition.of, not holds
-    if not isinstance(condition, IsNull):
-        return facts
-    env = {
-        name: (NULL if holds else value.value)
-        if isinstance(value, Once) and value.slot == condition.of
-        else value
-        for name, value in facts.env.items()
-    }
-    return replace(facts, env=env)
-
-
-def _once(name: str, join: Join) -> Once | None:
-    """Return a registration that one way of a fork made: it is there if its output is."""
-    made: Value | None = None
-    for facts, _ in join.exits:
-        value = facts.env[name]
-        if value == NULL:
-            continue
-        inner = value.value if isinstance(value, Once) else value
-        output = inner.get("output") if isinstance(inner, Obj) else NULL
-        if not isinstance(output, At) or len(output.path) != 1:
-            return None
-        slot = output.path[0]
-        if isinstance(value, Obj) and slot not in facts.done:
-            return None
-        if made is not None and made != inner:
-            return None
-        made = inner
-    if not isinstance(made, Obj):
-        return None
-    output = made.get("output")
-    assert isinstance(output, At)
-    return Once(At(output.path, t.optional(output.type or t.JSON)), made)
 
 
 def _outputs(workflow: ir.Workflow) -> dict[str, ir.TaskStep]:

@@ -30,14 +30,18 @@ class Label:
 
     def bind(self, state: State) -> None:
         """Put a state here."""
-        assert self.state is None
-        assert self._to is None
+        if self.state is not None:
+            raise AssertionError("the generator is at fault")
+        if self._to is not None:
+            raise AssertionError("the generator is at fault")
         self.state = state
 
     def alias(self, to: Label) -> None:
         """Make this another name of a label."""
-        assert self.state is None
-        assert self._to is None
+        if self.state is not None:
+            raise AssertionError("the generator is at fault")
+        if self._to is not None:
+            raise AssertionError("the generator is at fault")
         self._to = to
 
     def end(self) -> Label:
@@ -50,7 +54,8 @@ class Label:
     def target(self) -> State:
         """Return the state that stands here."""
         state = self.end().state
-        assert state is not None, "a label without a state"
+        if state is None:
+            raise AssertionError("a label without a state")
         while state.same is not None:
             state = state.same.target()
         return state

@@ -72,7 +72,8 @@ def _caught(caught: Json) -> JsonObject:
         return _error(ir.UNEXPECTED, "")
     if isinstance(caught.get("error"), dict):
         known = caught["error"]
-        assert isinstance(known, dict)
+        if not isinstance(known, dict):
+            raise AssertionError("the generator is at fault")
         return known
     name = str(caught.get("Error") or "")
     text = str(caught.get("Cause") or "")

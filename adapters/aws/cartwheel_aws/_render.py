@@ -81,7 +81,9 @@ def is_argument(value: Value) -> bool:
         case Len(of=of):
             return is_argument(of)
         case Sum(op=op, left=left, right=right):
-            return is_argument(left) and is_argument(right) and (op == "+" or isinstance(right, Lit))
+            return (
+                is_argument(left) and is_argument(right) and (op == "+" or isinstance(right, Lit))
+            )
         case _:
             return False
 
@@ -219,12 +221,14 @@ def rule(value: Value) -> JsonObject:
 def _comparison(op: str, left: Value, right: Value) -> JsonObject:
     if isinstance(left, Lit):
         return _comparison(_FLIPPED[op], right, left)
-    assert isinstance(left, At)
+    if not isinstance(left, At):
+        raise AssertionError("the generator is at fault")
     of = type_of(right) if isinstance(right, Lit) else t.without_null(type_of(left))
     operator = _KINDS[of.kind] + _OPERATORS[op]
     if isinstance(right, Lit):
         return {"Variable": path_text(left.path), operator: right.value}
-    assert isinstance(right, At)
+    if not isinstance(right, At):
+        raise AssertionError("the generator is at fault")
     same: JsonObject = {"Variable": path_text(left.path), f"{operator}Path": path_text(right.path)}
     if op != "==" or not t.is_nullable(type_of(right)):
         return same
@@ -239,7 +243,16 @@ def _comparison(op: str, left: Value, right: Value) -> JsonObject:
 
 def _is_literal_list(items: tuple[Value, ...]) -> bool:
     """Tell whether a list can be written out: its items are constants or objects of templates."""
-    return all(is_template(one) and (is_static(one) or isinstance(one, Obj)) for one in items)
+    return all(
+        is_template(one) and (is_static(one) or isinstance(one, Obj)) and not _confuses(one)
+        for one in items
+    )
+
+
+def _confuses(value: Value) -> bool:
+    """Tell whether asl-validator would take a text in a list for something else."""
+    words = value.value if isinstance(value, Lit) else None
+    return isinstance(words, str) and _SAFE.fullmatch(words) is None
 
 
 def _call(name: str, arguments: tuple[Value, ...]) -> str:

@@ -170,7 +170,8 @@ class Place:
         found = self.context
         while isinstance(found, Guard):
             found = found.outer
-        assert isinstance(found, Root)
+        if not isinstance(found, Root):
+            raise AssertionError("the generator is at fault")
         return found
 
 

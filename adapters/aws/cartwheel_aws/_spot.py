@@ -58,7 +58,8 @@ class Spot:
         """Write a state and go on after it."""
         state = State(f"{self.step}{what}", fields, next=Label())
         self.here.bind(state)
-        assert state.next is not None
+        if state.next is None:
+            raise AssertionError("the generator is at fault")
         self.here = state.next
         return state
 
@@ -155,17 +156,17 @@ class Spot:
         name = f"$.{slot}.Error"
         done = Label()
         rules: list[tuple[JsonObject, Label]] = []
-        for code, tests in (
-            (ir.TIMEOUT, [{"Variable": name, "StringEquals": each} for each in TIMED_OUT]),
-            (ir.UNAVAILABLE, [{"Variable": name, "StringEquals": each} for each in SERVICE]),
-            (ir.UNEXPECTED, [{"Variable": name, "StringMatches": each} for each in FOREIGN]),
+        for code, operator, names in (
+            (ir.TIMEOUT, "StringEquals", TIMED_OUT),
+            (ir.UNAVAILABLE, "StringEquals", SERVICE),
+            (ir.UNEXPECTED, "StringMatches", FOREIGN),
         ):
-            either: list[Json] = [*tests]
+            tests: list[Json] = [{"Variable": name, operator: each} for each in names]
             fields: JsonObject = {"Type": "Pass", "Result": standard(code)}
             state = State(f"{self.step}: {code}", {**fields, "ResultPath": f"$.{slot}"}, done)
             target = Label()
             target.bind(state)
-            rules.append(({"Or": either}, target))
+            rules.append(({"Or": tests}, target))
         self.choose(": name the error", rules, done)
         self.here = done
         self.facts = replace(self.facts, normal=self.facts.normal | {slot})
@@ -241,13 +242,17 @@ class Spot:
     def _negative(self, value: Value) -> At:
         """Turn a number's sign, for which the engine has no function, by its text."""
         at = self._operand(value)
-        assert isinstance(at, At)
+        if not isinstance(at, At):
+            raise AssertionError("the generator is at fault")
         slot, path = self._slot(), render.path_text(at.path)
         minus, plus, done = Label(), Label(), Label()
         self.choose(": sign", [({"Variable": path, "NumericGreaterThan": 0}, minus)], plus)
         for label, expression in (
             (minus, f"States.Format('-{{}}', {path})"),
-            (plus, f"States.ArrayGetItem(States.StringSplit(States.Format('{{}}', {path}), '-'), 0)"),
+            (
+                plus,
+                f"States.ArrayGetItem(States.StringSplit(States.Format('{{}}', {path}), '-'), 0)",
+            ),
         ):
             given: Json = {"value.$": f"States.StringToJson({expression})"}
             fields: JsonObject = {"Type": "Pass", "Parameters": given, "ResultPath": f"$.{slot}"}
@@ -275,4 +280,3 @@ class Spot:
         there.here.alias(done)
         self.here = done
         return At((slot, "value"), t.optional(type_of(value.value)))
-

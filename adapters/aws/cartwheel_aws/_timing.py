@@ -11,6 +11,7 @@ from cartwheel.workflow import _types as t
 from cartwheel_aws import _render as render
 from cartwheel_aws._errors import SERVICE
 from cartwheel_aws._machine import Label, State
+from cartwheel_aws._raising import catches, throw
 from cartwheel_aws._scope import Place
 from cartwheel_aws._spot import Spot
 from cartwheel_aws._values import FALSE, NULL, At, Cmp, Lit, Obj, Sum, lit, text
@@ -74,7 +75,7 @@ def wait(generator: Generator, step: ir.WaitStep, spot: Spot, place: Place) -> N
     if step.timeout is not None:
         fields["TimeoutSeconds"] = step.timeout
     state = spot.put("", fields)
-    state.catches.extend(generator.catches((), spot.facts, place))
+    state.catches.extend(catches(generator, (), spot.facts, place))
     spot.facts = spot.facts.knowing(step.result, At((slot,), step.payload))
 
 
@@ -89,7 +90,7 @@ def poll(generator: Generator, step: ir.PollStep, spot: Spot, place: Place) -> N
     fields = generator.call(step, spot, generator.key(step.name, spot.frame, number))
     spot.here.alias(first.here)
     state = first.put("", {**fields, "ResultPath": f"$.{slot}"})
-    state.catches.extend(generator.catches(spec.errors, spot.facts, place))
+    state.catches.extend(catches(generator, spec.errors, spot.facts, place))
     first.facts = spot.facts.knowing(step.result, At((slot,), spec.output))
     going = Label()
     more = Spot(generator, spot.frame, first.facts, Label(unusual=True), step.name)
@@ -97,17 +98,24 @@ def poll(generator: Generator, step: ir.PollStep, spot: Spot, place: Place) -> N
     facts = first.facts
     given_up = Spot(generator, spot.frame, spot.facts, Label(), step.name)
     again = Label()
-    more.choose(": once more", [(render.rule(Cmp(">=", number, lit(step.attempts - 1))), given_up.here)], again)
-    message = f"step {step.name}: task {step.task} was polled {step.attempts} times without the answer"
+    more.choose(
+        ": once more",
+        [(render.rule(Cmp(">=", number, lit(step.attempts - 1))), given_up.here)],
+        again,
+    )
+    message = (
+        f"step {step.name}: task {step.task} was polled {step.attempts} times without the answer"
+    )
     error = (("code", lit(ir.TIMEOUT)), ("message", lit(message)), ("details", NULL))
-    generator.throw(Obj((*error, ("retryable", FALSE))), given_up, place)
+    throw(generator, Obj((*error, ("retryable", FALSE))), given_up, place)
     back = Spot(generator, spot.frame, spot.facts, again, step.name)
     if step.interval > 0:
         back.put(": interval", {"Type": "Wait", "Seconds": step.interval})
     count = render.template((("n", Sum("+", number, lit(1))),))
     once = back.put(": count", {"Type": "Pass", "Parameters": count, "ResultPath": f"$.{counter}"})
     once.again = step.attempts - 1
-    assert state is not None
+    if state is None:
+        raise AssertionError("the generator is at fault")
     top = Label()
     top.alias(_label_of(state))
     back.here.alias(top)
@@ -121,7 +129,8 @@ def _label_of(state: State) -> Label:
 
 
 def _sleep_until(generator: Generator, step: ir.SleepStep, spot: Spot, place: Place) -> None:
-    assert step.until is not None
+    if step.until is None:
+        raise AssertionError("the generator is at fault")
     until = generator.value(step.until, spot)
     if isinstance(until, Lit):
         time = _utc(str(until.value))
@@ -146,7 +155,7 @@ def _sleep_until(generator: Generator, step: ir.SleepStep, spot: Spot, place: Pl
 def _no_time(generator: Generator, spot: Spot, place: Place) -> None:
     message = text(iter([lit("sleep until: not an RFC 3339 time with offset")]))
     fields = (("code", lit(ir.UNEXPECTED)), ("message", message), ("details", NULL))
-    generator.throw(Obj((*fields, ("retryable", FALSE))), spot, place)
+    throw(generator, Obj((*fields, ("retryable", FALSE))), spot, place)
 
 
 def _utc(value: str) -> str | None:

@@ -10,9 +10,8 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias, assert_never
+from typing import Any, TypeAlias, assert_never
 
-from cartwheel.ports import Json
 from cartwheel.workflow import _expr as ex
 from cartwheel.workflow import _types as t
 
@@ -183,7 +182,7 @@ NULL = lit(None)
 TRUE = lit(True)
 FALSE = lit(False)
 
-_COMPARE: dict[str, Callable[[Json, Json], bool]] = {
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
@@ -395,11 +394,12 @@ def type_of(value: Value) -> t.Type:
 
 def joined(one: t.Type, two: t.Type) -> t.Type:
     """Return a type for both; opaque when they have nothing in common."""
-    if isinstance(one, t.ObjectType) and isinstance(two, t.ObjectType):
-        if one.fields.keys() == two.fields.keys():
+    match one, two:
+        case t.ObjectType(), t.ObjectType() if one.fields.keys() == two.fields.keys():
             fields = {name: joined(of, two.fields[name]) for name, of in one.fields.items()}
             return t.ObjectType(fields=fields)
-    return t.join(one, two) or t.JSON
+        case _:
+            return t.join(one, two) or t.JSON
 
 
 def inside(value: Value) -> tuple[Value, ...]:
@@ -460,5 +460,6 @@ def relative(value: Value, slot: str) -> Value | None:
 
 
 def _int(value: Lit) -> int:
-    assert isinstance(value.value, int)
+    if not isinstance(value.value, int):
+        raise AssertionError("the generator is at fault")
     return value.value

@@ -48,7 +48,7 @@ PATIENCE = 60.0
 QUICK = 0.2
 """Seconds that a second takes for a program that lasts long."""
 AHEAD = 40
-_PLACEHOLDER = re.compile(r"\$\{(\w+)_function_arn\}")
+PLACEHOLDER = re.compile(r"\$\{(\w+)_function_arn\}")
 
 
 @dataclass(eq=False, slots=True)
@@ -136,14 +136,14 @@ class StepFunctions(Engine):
 
     def _deploy(self, side: Side, compiled: Compiled) -> str:
         with side.lock:
-            for function in sorted(set(_PLACEHOLDER.findall(compiled.main)) - side.functions):
+            for function in sorted(set(PLACEHOLDER.findall(compiled.main)) - side.functions):
                 self.prepare(side, function)
                 side.functions.add(function)
         made = call(
             side.process.url,
             "CreateStateMachine",
             name=f"m{next(self._numbers)}",
-            definition=_PLACEHOLDER.sub(lambda found: function_arn(found[1]), compiled.main),
+            definition=PLACEHOLDER.sub(lambda found: function_arn(found[1]), compiled.main),
             roleArn=ROLE,
         )
         return str(made["stateMachineArn"])

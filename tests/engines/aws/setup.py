@@ -57,7 +57,7 @@ def _stamp(home: Path) -> str:
 def _pip(home: Path, pins: Sequence[str]) -> int:
     if not python(home).exists():
         venv.EnvBuilder(with_pip=True, clear=True).create(home)
-    command = [python(home), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command = [str(python(home)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     return subprocess.run([*command, *pins], check=False).returncode
 
 
