@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from cartwheel.ports import Json, JsonObject
 from cartwheel.workflow import _ir as ir
 from cartwheel.workflow import _types as t
-from cartwheel.workflow._expr import Expr, ListExpr
+from cartwheel.workflow._expr import Expr, KnownExpr, ListExpr, RefExpr
 from cartwheel.workflow._lint_targets import GCP_BRANCHES, GCP_NESTING
 from cartwheel_gcp import _shape as shape
+from cartwheel_gcp._attempts import put_try
 from cartwheel_gcp._block import Block, Steps
 from cartwheel_gcp._calls import error_of
-from cartwheel_gcp._names import FAILURES, Place
+from cartwheel_gcp._names import BODY, FAILURES, Place, field
 from cartwheel_gcp._scope import Scope
 
 if TYPE_CHECKING:
@@ -41,8 +42,14 @@ def generate_parallel(gen: Generator, step: ir.ParallelStep, scope: Scope, block
         inside.depth += 0 if alone else 1
         name = f"{step.name}_{number}"
         place = None if branch.result is None else scope.place(branch.result)
-        if place is not None:
+        if place is not None and branch.result is not None:
             shared.append(scope.declare(place.variable))
+            read = _answer(branch) if branch.result in scope.once and not place.path else None
+            if read is not None:
+                call, path = read
+                inside.places[call] = Place(place.variable, BODY)
+                scope.places[branch.result] = Place(place.variable, BODY + path)
+                place = None
         error = None
         if shape.can_raise(branch.body):
             error = scope.declare(gen.variables(f"{name}_error"))
@@ -63,6 +70,22 @@ def generate_parallel(gen: Generator, step: ir.ParallelStep, scope: Scope, block
         block.steps.extend(own)
     if raises:
         block.add(f"{step.name}_settled", {"switch": raises})
+
+
+def _answer(branch: ir.Branch) -> tuple[str, str] | None:
+    """Give the name and the path that a branch ends with, if that is the answer of its last call.
+
+    The call then puts its answer where the branch's value is looked for.
+    """
+    last, value = branch.body[-1] if branch.body else None, branch.value
+    while isinstance(value, KnownExpr):
+        value = value.operand
+    if not isinstance(last, ir.TaskStep) or not isinstance(value, RefExpr):
+        return None
+    written = [name for step in shape.frame_steps(branch.body) for name in shape.writes(step)]
+    if last.result != value.name or written.count(value.name) > 1:
+        return None
+    return value.name, "".join(map(field, value.path))
 
 
 def _branch(
@@ -88,7 +111,7 @@ def _branch(
         raised = gen.variables(f"{name}_raised")
         handler = gen.block()
         handler.add(f"{name}_failed", error_of(raised, error))
-        gen.put_try(f"{name}_settle", inner.steps, raised, handler.steps, outer)
+        put_try(f"{name}_settle", inner.steps, raised, handler.steps, outer)
     return outer.steps
 
 
@@ -182,7 +205,7 @@ def _item(
             {failures: f"${{list.concat({failures}, {failure})}}"},
         ]
         handler.assign(f"{step.name}_failed", entries)
-        gen.put_try(f"{step.name}_settle", inner.steps, raised, handler.steps, outer)
+        put_try(f"{step.name}_settle", inner.steps, raised, handler.steps, outer)
     if not outer.steps:
         outer.assign(f"{step.name}_nothing", [{gen.variables("nothing"): None}])
     return outer.steps

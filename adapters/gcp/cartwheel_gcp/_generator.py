@@ -11,11 +11,11 @@ from typing import assert_never
 
 from cartwheel.ports import Json, JsonObject
 from cartwheel.workflow import _ir as ir
-from cartwheel.workflow import _types as t
-from cartwheel.workflow._expr import LiteralExpr, NotExpr, ObjectExpr, RefExpr
+from cartwheel.workflow._expr import LiteralExpr, NotExpr, ObjectExpr
 from cartwheel.workflow._lint_targets import GCP_CALL_SECONDS
 from cartwheel.workflow._targets import Gap
 from cartwheel_gcp import _shape as shape
+from cartwheel_gcp._attempts import catch, generate_try
 from cartwheel_gcp._block import Block, Steps
 from cartwheel_gcp._branches import generate_map, generate_parallel
 from cartwheel_gcp._calls import (
@@ -27,15 +27,10 @@ from cartwheel_gcp._calls import (
     post,
 )
 from cartwheel_gcp._expressions import Expressions
-from cartwheel_gcp._names import ERROR_OF, FAILURES, RUN, Fresh, Place
+from cartwheel_gcp._names import BODY, ERROR_OF, FAILURES, RUN, Fresh, Place
 from cartwheel_gcp._registered import Registration, Tight
 from cartwheel_gcp._scope import Scope
 from cartwheel_gcp._waits import SIGNAL, generate_poll, generate_sleep, generate_wait
-
-BODY = ".body"
-"""Where a call's answer has the task's output."""
-_TRIED = frozenset({"call", "retry"})
-"""What the steps have that are one call, with its retries or without."""
 
 
 class Generator:
@@ -103,6 +98,7 @@ class Generator:
             if step.name in dropped and isinstance(step, ir.AssignStep):
                 scope.declare(scope.places[step.variable].variable)
         scope.dropped = dropped
+        scope.once = frozenset(name for name, steps in writers.items() if len(steps) == 1)
         return scope
 
     def begin(self, block: Block, scope: Scope, name: str, before: list[Json]) -> None:
@@ -120,24 +116,6 @@ class Generator:
         """Report something of the current step that can't be expressed."""
         name = None if self._step is None else self._step.name
         self.gaps.append(Gap(name, feature, "gcp", limit, remedy))
-
-    def put_try(self, name: str, steps: Steps, raised: str, handler: Steps, block: Block) -> None:
-        """Put steps with a handler into a list; a call that is alone takes the handler itself."""
-        only = steps[0] if len(steps) == 1 else None
-        if isinstance(only, dict):
-            ((own, step),) = only.items()
-            if isinstance(step, dict) and "except" not in step and (step.keys() & _TRIED):
-                whole: JsonObject = {"try": step.get("try", step)}
-                if "retry" in step:
-                    whole["retry"] = step["retry"]
-                whole["except"] = {"as": raised, "steps": handler}
-                block.steps.append({own: whole})
-                return
-        block.add(name, self.catch(steps, raised, handler))
-
-    def catch(self, steps: Steps, raised: str, handler: Steps) -> JsonObject:
-        """Make a try step."""
-        return {"try": {"steps": steps}, "except": {"as": raised, "steps": handler}}
 
     def materialise(self, body: shape.Body, read: list[str], scope: Scope, block: Block) -> None:
         """Write the registrations of a body's calls that have been answered, before a reader."""
@@ -167,7 +145,7 @@ class Generator:
             case ir.MapStep():
                 generate_map(self, step, scope, block)
             case ir.TryStep():
-                self._try(step, scope, block)
+                generate_try(self, step, scope, block)
             case ir.SagaStep():
                 raise AssertionError(f"saga {step.name!r} was not lowered")
             case ir.SleepStep():
@@ -200,7 +178,7 @@ class Generator:
         handler.add("cancelled", {"switch": [cancelled]})
         failed = document("failed", None, "${" + error + "}", undoes=self._undoes)
         handler.add("failed", {"raise": failed})
-        return self.catch(steps, raised, handler.steps)
+        return catch(steps, raised, handler.steps)
 
     def _task(self, step: ir.TaskStep, scope: Scope, block: Block) -> None:
         write = self.write(scope, block)
@@ -311,60 +289,6 @@ class Generator:
         if arms:
             block.add(step.name, {"switch": arms})
 
-    def _try(self, step: ir.TryStep, scope: Scope, block: Block) -> None:
-        body, undo = _fused(step, scope)
-        inner, handler = block.inner(), block.inner()
-        self.body(body, scope, inner)
-        raised, error = self.variables(f"{step.name}_raised"), self._error(step, scope)
-        handler.add(f"{step.name}_error", error_of(raised, error))
-        self.materialise(body, list(shape.reads(undo)), scope, handler)
-        self.body(undo, scope, handler)
-        arms: list[Json] = []
-        for each in step.handlers:
-            own = block.inner()
-            if each.error is not None:
-                place = scope.place(each.error)
-                scope.learn(each.error, t.ERROR_TYPE)
-                if place != Place(error):
-                    own.assign(f"{step.name}_caught", [place.entry("${" + error + "}")])
-            self.materialise(body, list(shape.reads(each.body)), scope, own)
-            self.body(each.body, scope, own)
-            whole = ir.ANY_ERROR in each.codes
-            if not own.steps and (arms or not whole):
-                own.assign(f"{step.name}_ignored", [{self.variables("ignored"): None}])
-            if whole:
-                if not arms:
-                    handler.steps.extend(own.steps)
-                    break
-                arms.append({"condition": True, "steps": own.steps})
-            else:
-                text = self._has_code(error, each.codes, handler)
-                arms.append({"condition": text, "steps": own.steps})
-        if arms:
-            if not any(ir.ANY_ERROR in each.codes for each in step.handlers):
-                arms.append({"condition": True, "raise": "${" + error + "}"})
-            handler.add(f"{step.name}_catch", {"switch": arms})
-        if inner.steps:
-            self.put_try(step.name, inner.steps, raised, handler.steps, block)
-
-    def _has_code(self, error: str, codes: tuple[str, ...], block: Block) -> str:
-        """Write the condition that an error has one of some codes."""
-        first, *more = has_code(error, codes)
-        if not more:
-            return "${" + first + "}"
-        name = self.variables("kept")
-        entries: list[Json] = [{name: "${" + first + "}"}]
-        entries += [{name: f"${{{name} or {text}}}"} for text in more]
-        block.assign(name, entries)
-        return "${" + name + "}"
-
-    def _error(self, step: ir.TryStep, scope: Scope) -> str:
-        """Give the variable for a caught error: its name's own, where one handler names it."""
-        named = [each.error for each in step.handlers if each.error is not None]
-        if len(step.handlers) == len(named) == 1 and not scope.place(named[0]).path:
-            return scope.place(named[0]).variable
-        return self.variables(f"{step.name}_error")
-
     def _fail(self, step: ir.FailStep, scope: Scope, block: Block) -> None:
         write = self.write(scope, block)
         error: JsonObject = {
@@ -391,28 +315,6 @@ def _calls(routine: str, value: Json) -> bool:
     if isinstance(value, dict):
         return value.get("call") == routine or any(_calls(routine, v) for v in value.values())
     return isinstance(value, list) and any(_calls(routine, each) for each in value)
-
-
-def _fused(step: ir.TryStep, scope: Scope) -> tuple[shape.Body, shape.Body]:
-    """Give the body of a try, and what is undone before its handlers.
-
-    A saga that is all of an attempt needs no try of its own: what undoes it comes before the
-    attempt's handlers.
-    """
-    body = step.body
-    undo: shape.Body = ()
-    while True:
-        kept = [inner for inner in body if inner.name not in scope.dropped]
-        if len(kept) != 1 or not isinstance(kept[0], ir.TryStep):
-            return body, undo
-        handler = kept[0].handlers[0]
-        *before, last = handler.body or (step,)
-        if ir.ANY_ERROR not in handler.codes or not isinstance(last, ir.RaiseStep):
-            return body, undo
-        named = isinstance(last.error, RefExpr) and last.error == RefExpr(name=handler.error or "")
-        if not named or shape.can_raise(before) or handler.error in shape.reads(tuple(before)):
-            return body, undo
-        body, undo = kept[0].body, (*before, *undo)
 
 
 def _path(writers: list[ir.Step]) -> str:

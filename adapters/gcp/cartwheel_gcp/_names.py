@@ -23,6 +23,8 @@ _STANDARD = """
 """
 RESERVED = frozenset(_STANDARD.split()) | {RUN, FAILURES, ERROR_OF}
 
+BODY = ".body"
+"""Where a call's answer has the task's output."""
 LONGEST = GCP_EXPRESSION - len("${}")
 """Characters of an expression's text; whether the limit counts the signs around it is not said."""
 

@@ -31,8 +31,8 @@ class Scope:
     """Is the names of a line of steps: the run's own, a branch's or an item's.
 
     `position` holds the index variables of the maps around, `depth` counts parallels around,
-    `declared` are the variables that begin as null, `dropped` the steps that
-    only said so.
+    `declared` are the variables that begin as null, `dropped` the steps that only said so, `once`
+    the names that one step sets.
     """
 
     places: dict[str, Place]
@@ -42,6 +42,7 @@ class Scope:
     depth: int = 0
     declared: list[str] = field(default_factory=list)
     dropped: frozenset[str] = frozenset()
+    once: frozenset[str] = frozenset()
 
     def place(self, name: str) -> Place:
         """Give the place of a name, of this scope or of one around it."""

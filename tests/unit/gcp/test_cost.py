@@ -81,3 +81,14 @@ def test_each_declared_error_has_a_path_of_its_own() -> None:
     # The first step is refused: nothing is undone. The second: the first step is.
     assert counted.paths["out_of_stock"] < counted.paths["declined"]
     assert max(counted.paths.values()) <= counted.worst
+
+
+@workflow("beside", version="1")
+def beside(cmd: Given) -> list[str]:
+    one, two = parallel(lambda: say(text="a", step="a").text, lambda: say(text="b", step="b").text)
+    return [one, two]
+
+
+def test_branches_that_end_with_their_call_take_no_step_for_its_answer() -> None:
+    # The start, the parallel, two calls, the look at what failed, and the return.
+    assert (cost(beside.ir).effects, cost(beside.ir).happy) == (2, 6)
