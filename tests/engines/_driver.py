@@ -13,6 +13,7 @@ from typing import ClassVar, Literal
 from cartwheel.ports import Clock, Json
 from cartwheel.runs import envelope, problem
 from cartwheel.testing.corpus import Played, Program
+from cartwheel.workflow import Compiled
 from tests.engines._world import World
 
 
@@ -47,6 +48,10 @@ class Engine(ABC):
         `world.start_actions()` or `world.act()` happen in the first execution, and say how it ended
         with `world.end(document)`.
         """
+
+    def lacks(self, compiled: Compiled) -> str | None:
+        """Name what a compiled workflow needs and this engine is known to do wrong."""
+        return None
 
     def clock(self) -> Clock | None:
         """Give the engine's own clock for a new run, None for the wall's."""
