@@ -41,6 +41,16 @@ def begun(seed: str) -> str:
     return f"00-{digits[:32]}-{digits[32:48]}-01"
 
 
+def enter(parent: str) -> Token[str]:
+    """Do what follows under a traceparent until `leave`: as `within`, where microseconds count."""
+    return _current.set(parent)
+
+
+def leave(token: Token[str]) -> None:
+    """Go back to what was before `enter`."""
+    _current.reset(token)
+
+
 class within:  # noqa: N801  # used like a function: `with within(parent):`
     """Does what follows under a traceparent; an empty one means outside of any trace."""
 

@@ -12,6 +12,7 @@ from pydantic_core import from_json, to_json
 from cartwheel.dispatch import TaskReply
 from cartwheel.ports import rfc3339
 from cartwheel.runs._journal import Kind, Record, Settled, Signalled
+from cartwheel.trace import begun
 from cartwheel.workflow import (
     LANGUAGE_ERRORS,
     Call,
@@ -52,7 +53,7 @@ class ActiveRun:
 
     def __init__(self, run_id: str, execution: Execution, generation: int, trace: str = "") -> None:
         self.run_id = run_id
-        self.trace = trace
+        self.trace = trace or begun(run_id)
         self.execution = execution
         self.generation = generation
         self.seq = 0

@@ -54,7 +54,7 @@ from cartwheel.runs._journal import (
     Started,
 )
 from cartwheel.runs._timers import Timers
-from cartwheel.trace import within
+from cartwheel.trace import enter, leave
 from cartwheel.workflow import (
     Call,
     Err,
@@ -275,8 +275,11 @@ class Engine:
         elif (record := run.done.get(call.key)) is not None:
             reply, now = TaskReply(record.ok, record.json), self._clock.now()
         else:
-            with within(run.trace):
+            entered = enter(run.trace)
+            try:
                 reply = self._run_task(call.task, call.key, run.run_id, to_json(call.input))
+            finally:
+                leave(entered)
             now = self._clock.now()
             if call.timeout is not None:
                 began = run.started.get(call.id, now)
