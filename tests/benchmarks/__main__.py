@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import compiling, runs, startup
+from tests.benchmarks import login, runs, startup
 from tests.benchmarks._table import Figure, show
 
 
@@ -18,6 +18,7 @@ def main() -> int:
         *startup.imports(),
         startup.front(),
         *startup.fixture(),
+        login.unknown_and_wrong(),
     ]
     show(figures)
     print(startup.python_version(), "on", sys.platform)
