@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import login, runs, startup
+from tests.benchmarks import compiling, login, runs, startup
 from tests.benchmarks._table import Figure, show
 
 
