@@ -22,7 +22,9 @@ PRICES: dict[str, dict[str, Price]] = {
     },
     "gcp": {
         "step": Price(10.0, "Google Cloud Workflows pricing, internal steps"),
-        "external step": Price(25.0, "Google Cloud Workflows pricing, external API calls"),
+        "grouping step": Price(
+            10.0, "Google Cloud Workflows pricing does not say that grouping is free"
+        ),
     },
     "azure": {
         "action": Price(0.2, "Azure Functions pricing, Consumption plan, executions"),
