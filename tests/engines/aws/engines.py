@@ -232,7 +232,7 @@ class Ministack(StepFunctions):
             "Environment": {"Variables": {"MINISTACK_LAMBDA_PROXY_URL": target}},
             "Timeout": 900,
         }
-        headers = {"Content-Type": "application/json", "Authorization": _lambda_credential()}
+        headers = {"Content-Type": "application/json", "Authorization": lambda_credential()}
         post(f"{side.process.url}/2015-03-31/functions", body, headers)
 
 
@@ -263,6 +263,7 @@ def function_arn(name: str) -> str:
     return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
 
 
-def _lambda_credential() -> str:
+def lambda_credential() -> str:
+    """Give the header that a request to the Lambda API is signed with; nobody checks it."""
     scope = f"test/20260101/{REGION}/lambda/aws4_request"
     return f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"
