@@ -7,11 +7,13 @@ made to the very address that was looked at: a second resolution could give anot
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import ipaddress
 import re
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -205,6 +207,10 @@ class Outbound:
         connection = self._connection(parts, place)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         end = time.monotonic() + self._timeout
+        # A socket's own timeout begins anew with each byte; this one ends the whole exchange.
+        watch = threading.Timer(self._timeout, _hang_up, (connection.sock,))
+        watch.daemon = True
+        watch.start()
         try:
             connection.request(method, target, body=body, headers=dict(headers))
             answer = connection.getresponse()
@@ -212,6 +218,7 @@ class Outbound:
         except (OSError, http.client.HTTPException) as error:
             raise NoAnswer(f"{place.host} gave no whole answer: {type(error).__name__}") from error
         finally:
+            watch.cancel()
             connection.close()
         names = {name.lower(): value for name, value in answer.getheaders()}
         return Answer(answer.status, names, read)
@@ -232,6 +239,11 @@ class Outbound:
         return connection
 
 
+def _hang_up(opened: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        opened.shutdown(socket.SHUT_RDWR)
+
+
 def _read(answer: http.client.HTTPResponse, opened: socket.socket | None, end: float) -> bytes:
     """Read an answer's body while there is time."""
     body = bytearray()
@@ -247,6 +259,8 @@ def _read(answer: http.client.HTTPResponse, opened: socket.socket | None, end: f
         body += part
         if len(body) > MAX_ANSWER:
             raise http.client.HTTPException("the answer is too long")
+    if time.monotonic() >= end:
+        raise TimeoutError
     if answer.length:
         raise http.client.IncompleteRead(bytes(body), answer.length)
     return bytes(body)

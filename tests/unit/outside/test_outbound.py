@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -230,6 +231,37 @@ def test_a_server_that_says_nothing_costs_no_more_than_the_timeout() -> None:
         with pytest.raises(NoAnswer) as caught:
             Outbound(LOOPBACK, timeout=0.2).send("POST", f"http://127.0.0.1:{port}/", {}, b"{}")
     assert isinstance(caught.value, GatewayTimeout)
+
+
+@pytest.mark.parametrize(
+    "begin", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["headers", "body"]
+)
+def test_an_answer_that_drips_costs_no_more_than_the_timeout(begin: bytes) -> None:
+    gone = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip() -> None:
+            taken, _ = listener.accept()
+            with taken:
+                try:
+                    taken.recv(65536)
+                    taken.sendall(begin)
+                    while not gone.wait(0.02):
+                        taken.sendall(b"x")
+                except OSError:
+                    return
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        began = time.monotonic()
+        try:
+            with pytest.raises(NoAnswer):
+                Outbound(LOOPBACK, timeout=0.3).send("GET", url, {})
+            assert time.monotonic() - began < 3
+        finally:
+            gone.set()
+            thread.join()
 
 
 def test_a_closed_port_is_known_to_have_got_nothing() -> None:
