@@ -1,12 +1,14 @@
 # Everything runs from a fresh clone with Python >= 3.11 and make: each target makes .venv first.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test check format bench examples engines soak parity secure audit sbom lock clean
+.PHONY: help venv demo test check format bench examples engines soak mutation parity secure audit sbom lock clean
 
 WORKERS ?= 2
 PYTEST_ARGS ?=
 LOCK_ARGS ?=
 SOAK_PROGRAMS ?= 5000
+MODULES ?=
+SOAK_SHOP := tests/e2e/crash tests/e2e/test_races.py tests/e2e/test_schema.py tests/e2e/test_shop_machine.py
 
 VENV := .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
@@ -64,9 +66,13 @@ engines: $(VENV)/.project ## Install the workflow engines that the compilers are
 	  esac; \
 	done
 
-soak: $(VENV)/.project engines ## Play SOAK_PROGRAMS random programs on every engine
+soak: $(VENV)/.project engines ## Play SOAK_PROGRAMS random programs on every engine, and the shop at full count
 	@CARTWHEEL_RANDOM_PROGRAMS=$(SOAK_PROGRAMS) $(PY) -m pytest -n $(WORKERS) -s \
 	  --timeout 0 tests/engines/test_random.py $(PYTEST_ARGS)
+	@CARTWHEEL_SOAK=1 $(PY) -m pytest -n $(WORKERS) -rP --timeout 0 $(SOAK_SHOP) $(PYTEST_ARGS)
+
+mutation: $(VENV)/.project ## Count which mutants of the domain the tests notice (an hour; MODULES=... for some)
+	@$(PY) -m tests.mutation $(MODULES)
 
 parity: $(VENV)/.project ## Write docs/parity.md anew from what the engines are held to
 	@$(PY) -m tests.engines.parity
