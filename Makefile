@@ -81,7 +81,7 @@ secure: $(VENV)/.project ## Look for what is known to be unsafe in our own code 
 	@$(PY) -m bandit --quiet --recursive --severity-level high core workflows adapters cli
 	@echo "bandit: no finding of high severity"
 
-audit: secure ## Look the locked dependencies up among known vulnerabilities (asks pypi.org)
+audit: secure ## Look the locked dependencies up among known vulnerabilities (asks the public package index)
 	@$(PY) .ci/audit.py requirements-dev.lock
 
 sbom: $(VENV)/.project ## Write dist/sbom.json, what a distribution is made of (CycloneDX)

@@ -40,7 +40,7 @@ def main(lock: Path) -> int:
         names = ", ".join(skipped[:5]) + (", ..." if len(skipped) > 5 else "")
         sys.stderr.write(
             f"audit: not looked up: {names or 'anything'}; "
-            "the package index here has no vulnerability data: run this where pypi.org answers\n"
+            "the package index here has no such data: run this where the public one answers\n"
         )
         return NOT_ASKED
     return 0

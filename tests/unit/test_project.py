@@ -162,9 +162,9 @@ def test_every_pin_of_a_lock_carries_a_hash(lock: str) -> None:
     assert "://" not in text
 
 
-def test_the_extra_all_holds_every_provider() -> None:
+def test_the_extra_all_holds_every_provider_and_service() -> None:
     (everything,) = PROJECT["project"]["optional-dependencies"]["all"]
-    assert Requirement(everything).extras == {"local", *PROVIDERS}
+    assert Requirement(everything).extras == {"local", "stripe", "otel", *PROVIDERS}
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
