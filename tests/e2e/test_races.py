@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 import urllib.error
@@ -22,9 +23,12 @@ from cartwheel_memory import MemoryHost
 from cartwheel_shop.inventory import service as inventory
 from cartwheel_shop.payments import service as payments
 from cartwheel_workflows.shop import shop_app
+from tests.support.books import wrong_in
 from tests.support.shopping import known, product
 
 RACES = [(64, 20), (200, 50)]
+if os.environ.get("CARTWHEEL_SOAK"):
+    RACES.append((1000, 100))
 Answer = tuple[int, str]
 """The status of a checkout, and the problem's code or the order's id."""
 
@@ -120,6 +124,59 @@ def test_buyers_in_memory_get_all_pieces_and_no_more(buyers: int, units: int) ->
         host.settle(120)
         assert judge(host, answers, units) == []
         print(f"memory {buyers} x {units}: {Counter(status for status, _ in answers)}")
+
+
+@pytest.mark.parametrize(("buyers", "units"), [(40, 12), (200, 60)])
+def test_carts_in_opposite_order_wait_for_nobody(buyers: int, units: int) -> None:
+    goods = ("prd_mug", "prd_pan", "prd_pen")
+    with MemoryHost(shop_app(), HostOptions(log=discard)) as host:
+        for item in goods:
+            product(host.ports, item, stock=units)
+        for number in range(buyers):
+            lines = [(item, 1) for item in (goods if number % 2 else goods[::-1])]
+            known(host.dispatcher, f"usr_{number}").fill_cart(*lines)
+        answers = race(buyers, in_process(host))
+        host.settle(120)
+        assert wrong_in(host, goods) == []
+        # Whoever took the last of one product too late gave back the others: nothing is left over.
+        assert Counter(status for status, _ in answers) == {202: units, 409: buyers - units}
+        print(f"opposite order {buyers} x {units}: all sold")
+
+
+def test_buyers_cancellers_reaper_and_restocker_together_leave_the_books_in_order() -> None:
+    buyers, units, received = 80, 20, 15
+    with MemoryHost(shop_app(), HostOptions(log=discard)) as host:
+        product(host.ports, "prd_mug", stock=units)
+        fill_carts(host, buyers)
+        staff = known(host.dispatcher, "usr_staff", "staff")
+        buy = in_process(host)
+
+        def act(number: int) -> Answer:
+            if number < buyers:
+                status, order_id = buy(number)
+                if status == 202 and number % 3 == 0:
+                    path = f"/orders/{order_id}/cancel"
+                    shopper = known(host.dispatcher, f"usr_{number}")
+                    status = shopper.send("POST", path, key=f"c{number}").status
+                return status, order_id
+            if number < buyers + received:
+                body = {"quantity": 1, "reason": "receive"}
+                path = "/products/prd_mug/stock"
+                return staff.send("POST", path, body, key=f"m{number}").status, ""
+            host.dispatcher.tick(TICKS[number % len(TICKS)])
+            return 200, ""
+
+        answers = race(buyers + received + 12, act)
+        host.settle(1200)
+        counts = Counter(status for status, _ in answers)
+        assert wrong_in(host, ["prd_mug"]) == []
+        assert set(counts) <= {200, 202, 409}, counts
+        level = inventory.stock_level(host.ports, "prd_mug")
+        assert level.received == units + received
+        print(f"together: {dict(counts)}, {level}")
+
+
+TICKS = ("inventory.reap", "payments.reconcile", "orders.sweep")
 
 
 @pytest.mark.parametrize(("buyers", "units"), RACES)
