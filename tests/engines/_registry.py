@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
@@ -9,6 +10,8 @@ from typing import get_args
 
 from cartwheel.plugins import load_adapter
 from cartwheel.workflow import Compiled, Workflow
+from cartwheel.workflow._expr import CompareExpr, FormatExpr, walk_expr
+from cartwheel.workflow._ir import expressions, walk
 from tests.engines._driver import Engine, Kind, Known
 
 _CLASSES = {
@@ -62,6 +65,32 @@ def _read(engine: str, program: str, text: str) -> Known:
         if kind == known_kind:
             return Known(engine, program, known_kind, reason)
     raise ValueError(f"{program}: {text!r} begins with none of {get_args(Kind)}")
+
+
+def hit_by(engine: str, workflow: Workflow) -> str | None:
+    """Name the known program that shows the engine's own bug which a workflow would meet."""
+    for program, meets in _BUGS.get(engine, {}).items():
+        if meets(workflow):
+            return program
+    return None
+
+
+def _orders_texts(workflow: Workflow) -> bool:
+    """Tell whether two texts are put in order; in random programs the left one is put together."""
+    conditions = (expr for step in walk(workflow.body) for expr in expressions(step))
+    return any(
+        isinstance(part, CompareExpr)
+        and part.op not in {"==", "!="}
+        and isinstance(part.left, FormatExpr)
+        for condition in conditions
+        for part in walk_expr(condition)
+    )
+
+
+_BUGS: dict[str, dict[str, Callable[[Workflow], bool]]] = {
+    "ministack": {"strings_compare_by_code_point": _orders_texts},
+}
+"""Which random workflows meet an engine's bug, by the program of its table of known gaps."""
 
 
 def compile_for(target: str, workflow: Workflow) -> Compiled:
