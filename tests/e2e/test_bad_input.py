@@ -38,6 +38,17 @@ GOOD: dict[str, object] = {
     "category": "kitchen",
     "price": {"amount": 1, "currency": "EUR"},
     "stock": 1,
+    "current_password": "correct horse",
+    "new_password": "another good horse",
+    "token": "usr_1.x",
+    "role": "staff",
+    "suspended": False,
+    "carrier": "Post",
+    "tracking_number": "1Z",
+    "amount": {"amount": 1, "currency": "EUR"},
+    "restock": True,
+    "type": "charge.captured",
+    "data": {"charge_id": "ch_1", "reference": "run:authorize", "status": "captured"},
 }
 SCALARS = (
     st.none()

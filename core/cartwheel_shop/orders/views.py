@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from cartwheel.http import Body, Query, View
+from cartwheel.ports import from_rfc3339
 from cartwheel_shop._base import Line, Money, Payload
 from cartwheel_shop.orders.model import Address, Item, Shipment, Status
 from cartwheel_shop.payments.service import PaymentSummary
 from cartwheel_shop.users.model import Email
 
+
+def _exists(time: str) -> str:
+    """Refuse the 30th of February: a pattern can't."""
+    from_rfc3339(time)
+    return time
+
+
+_DAY = r"[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+_HOUR = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?"
 Time = Annotated[
     str,
-    Field(
-        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z$",
-        json_schema_extra={"format": "date-time"},
-    ),
+    Field(pattern=rf"^{_DAY}T{_HOUR}Z$", json_schema_extra={"format": "date-time"}),
+    AfterValidator(_exists),
 ]
 Phone = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")]
 
