@@ -116,6 +116,12 @@ def as_json(status: int, value: Json, **headers: str) -> Answered:
     return Answered(status, text, {"Content-Type": "application/json", **headers})
 
 
+class _Http(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+    """Engines connect anew for each call: a short queue resets some when many come at once."""
+
+
 class Server:
     """Serves worlds over HTTP on loopback, told apart by the run's id in the invocation.
 
@@ -156,8 +162,7 @@ class Server:
             def log_message(self, format: str, *args: object) -> None:
                 """Log nothing."""
 
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Inside)
-        self._http.daemon_threads = True
+        self._http = _Http(("127.0.0.1", 0), Inside)
         self.port = int(self._http.server_address[1])
         self.url = f"http://127.0.0.1:{self.port}"
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)

@@ -29,7 +29,7 @@ from cartwheel_aws._values import (
 )
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_SAFE = re.compile(r"[A-Za-z0-9 _.,:;!?#@%&*+=/<>|~^-]*")
+_SAFE = re.compile(r"[A-Za-z0-9 _.,:;!?#@%&*+=/<>|~^-]+")
 """Text that the interpreters agree on inside an intrinsic function's quotes."""
 
 CONTEXT = "$$"

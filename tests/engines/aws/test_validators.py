@@ -40,7 +40,7 @@ def test_the_corpus_and_the_shop_pass_the_validators() -> None:
 
 
 @pytest.mark.usefixtures("validators")
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_random_programs_pass_the_validators_and_our_checks() -> None:
     made: list[Compiled] = []
 
