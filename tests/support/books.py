@@ -24,7 +24,7 @@ LIVE = {ChargeStatus.AUTHORIZED, ChargeStatus.CAPTURED, ChargeStatus.REQUIRES_AC
 def keeps_goods(order: Order) -> bool:
     """Tell whether an order's goods have left the shelf for good."""
     if order.status is Status.REFUNDED:
-        return not any(refund.restock for refund in order.refunds)
+        return not order.restock
     return order.status in PAID
 
 
