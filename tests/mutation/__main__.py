@@ -58,7 +58,8 @@ def mutants_of(source: str) -> Iterator[Mutant]:
             continue
         occurrence = 0
         while True:
-            with contextlib.suppress(TypeError):
+            # Some operators fail on syntax that they do not know, and need arguments of their own.
+            with contextlib.suppress(TypeError, AttributeError):
                 changed = mutate_code(source, get_operator(name)(), occurrence)
                 if changed is None or changed == source:
                     break
