@@ -1,7 +1,8 @@
 """Makes the environments of the two Durable Functions SDKs under .engines; run again, it does
 nothing.
 
-The in-memory engine needs Python 3.13; it is looked for on PATH and under ~/.pyenv/versions.
+The in-memory engine needs Python 3.13; it is looked for on PATH, under ~/.pyenv/versions and
+beside the Python that runs this.
 """
 
 from __future__ import annotations
@@ -31,9 +32,7 @@ def make(environment: Environment) -> int:
     python = next(pythons(environment.oldest_python), None)
     wanted = ".".join(map(str, environment.oldest_python))
     if python is None:
-        print(
-            f"{environment.name} needs Python {wanted} or newer: none is on PATH", file=sys.stderr
-        )
+        print(f"{environment.name} needs Python {wanted} or newer: none was found", file=sys.stderr)
         return 1
     print(f"making {environment.name} with {python}")
     folder = environment.folder
@@ -47,9 +46,11 @@ def make(environment: Environment) -> int:
 
 def pythons(oldest: tuple[int, int]) -> Iterator[str]:
     """Yield the Pythons that run and are new enough, this one first."""
-    versions = Path.home() / ".pyenv" / "versions"
     names = ("python3.13", "python3.14", "python3.12", "python3.11")
-    found = [sys.executable, *names, *sorted(map(str, versions.glob("3.*/bin/python")))]
+    # A version manager keeps its Pythons side by side: in its own folder, or beside this one.
+    homes = (Path.home() / ".pyenv" / "versions", Path(sys.base_prefix).parent)
+    beside = (str(path) for home in homes for path in sorted(home.glob("3.*/bin/python")))
+    found = [sys.executable, *names, *beside]
     for candidate in found:
         code = f"import sys, venv, ensurepip; sys.exit(sys.version_info < {oldest})"
         try:
