@@ -17,7 +17,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "http.md"
 def test_the_examples_run_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
     text = PAGE.read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     module = types.ModuleType("notebook")
     monkeypatch.setitem(sys.modules, "notebook", module)
     for block in blocks:
