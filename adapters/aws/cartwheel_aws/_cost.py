@@ -68,7 +68,7 @@ class _Count:
         loops: dict[int, list[State]] = {}
         for state in _last_first(start, self.out):
             targets = [label.target() for label in self.out(state)]
-            if state.again:
+            if state.again is not None:
                 # The way leads back; what a round costs is added where it begins.
                 loops.setdefault(id(targets[0]), []).append(state)
                 known[id(state)] = NOWHERE
@@ -89,8 +89,10 @@ class _Count:
         """Add the rounds of a poll to the way from its task on."""
         around = _Count(_usual_or_back, self.items, tries=True)
         rounds = around.between(top, back)
-        again = back.again * rounds.transitions
-        return Way(way.transitions + again, way.effects + back.again * rounds.effects)
+        again = back.again or 0
+        return Way(
+            way.transitions + again * rounds.transitions, way.effects + again * rounds.effects
+        )
 
     def between(self, top: State, back: State) -> Way:
         """Return what one round from a poll's task to its way back costs."""
@@ -145,7 +147,7 @@ def _last_first(start: Label, out: Out) -> Iterator[State]:
 
     def enter(state: State) -> None:
         seen.add(id(state))
-        todo.append((state, iter(()) if state.again else out(state)))
+        todo.append((state, iter(()) if state.again is not None else out(state)))
 
     enter(start.target())
     while todo:

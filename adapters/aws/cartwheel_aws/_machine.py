@@ -82,8 +82,8 @@ class State:
     catches: list[Catch] = field(default_factory=list)
     branches: list[Label] = field(default_factory=list)
     item: Label | None = None
-    again: int = 0
-    """How often the way through this state may lead back to where it came from."""
+    again: int | None = None
+    """How often the way through this state may lead back to where it began; None: it does not."""
     same: Label | None = None
     """The place of a state that does the very same."""
 
@@ -132,7 +132,7 @@ def fold_choices(start: Label) -> None:
         seen = {id(state)}
         while state.default is not None:
             following = state.default.target()
-            if following.kind != "Choice" or id(following) in seen or following.again:
+            if following.kind != "Choice" or id(following) in seen or following.again is not None:
                 break
             seen.add(id(following))
             state.rules.extend(following.rules)
