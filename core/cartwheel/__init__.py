@@ -7,9 +7,8 @@ rest has its place: `cartwheel.http`, `cartwheel.workflow`, `cartwheel.ports`, `
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
+# Not from `typing`, which alone costs more than all the rest; type checkers know the name.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cartwheel.app import App, Delivery, Service
     from cartwheel.context import Context, Principal
@@ -48,4 +47,6 @@ def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     return getattr(import_module(home), name)

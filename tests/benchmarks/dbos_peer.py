@@ -43,7 +43,7 @@ def main(folder: str, in_flight: int) -> None:
         began = time.perf_counter()
         five(1)
         ones.append(time.perf_counter() - began)
-    count = in_flight * 3
+    count = in_flight * 2
     began = time.perf_counter()
     flying: list[Any] = []
     for _ in range(count):
