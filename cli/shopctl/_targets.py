@@ -118,7 +118,8 @@ def show_costs(rows: list[JsonObject]) -> None:
         if isinstance(paths := row["paths"], dict) and paths:
             listed = ", ".join(f"{path} {count}" for path, count in paths.items())
             say(f"{row['provider']} by path: {listed}")
-    say(f"happy: every task at its first try; worst: every retry used. List prices of {AS_OF}:")
+    say("happy: every task at its first try; worst: every retry used.")
+    say(f"List prices as known in {AS_OF}; look them up before you rely on them:")
     for target, prices in PRICES.items():
         for what, price in prices.items():
             dollars = f"${price.dollars_per_million:g}"
