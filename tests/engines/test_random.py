@@ -9,7 +9,7 @@ import os
 from collections import Counter
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 
 from cartwheel.ports import ConfigurationError
 from cartwheel.testing.corpus import PROGRAMS, Program
@@ -19,7 +19,7 @@ from tests.engines._driver import Engine
 from tests.engines._registry import ENGINES, compile_for, hit_by, known
 
 COUNT = int(os.environ.get("CARTWHEEL_RANDOM_PROGRAMS", "300"))
-"""Programs that an engine plays; those that its target refuses come on top."""
+"""Programs that an engine plays; those that its target or a known bug keeps out come on top."""
 
 
 @pytest.mark.timeout(60 + 2 * COUNT)
@@ -41,21 +41,21 @@ def test_a_random_program_is_as_promised(any_engine: Engine) -> None:
             compiled = compile_for(any_engine.target, program.definition.ir)
         except Unsupported as refused:
             counts.update({f"refused: {gap.feature}" for gap in refused.gaps})
-            return
+            reject()
         gap = any_engine.lacks(compiled)
         if gap is not None:
             counts.update([f"engine bug: {gap}"])
-            return
+            reject()
         bug = hit_by(any_engine.name, program.definition.ir)
         if bug is not None:
             counts[f"left out for {bug}"] += 1
-            return
+            reject()
         hold(program, any_engine.play, artefact=compiled.files)
         counts.update(["played", program.expected.status])
 
     play()
     print(f"{any_engine.name}: {dict(counts)}")
-    assert counts["played"] >= COUNT // 2
+    assert counts["played"] >= COUNT
     assert counts["failed"] >= COUNT // 10
 
 
