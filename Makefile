@@ -18,7 +18,7 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 LOCK := $(PY) -m uv pip compile --quiet --universal --generate-hashes --no-header \
 	--no-emit-index-url --system-certs --python-version 3.11
 
-LOCKED := --extra dev --extra local --extra stripe --extra otel
+LOCKED := --extra all --extra dev
 
 # A candidate is run, not just looked up: a version manager's shim can exist and still fail.
 FIND_PYTHON = for candidate in $(PYTHON) python3.13 python3.12 python3.11 python3 python; do \

@@ -12,6 +12,7 @@ from cartwheel.ports import (
     Event,
     JsonObject,
     Message,
+    check_item,
     rfc3339,
 )
 from cartwheel.trace import current
@@ -84,7 +85,11 @@ def body_of(item: Event | Message) -> JsonObject:
 
 
 def encode_item(item: Event | Message) -> str:
-    """Write an event or message as JSON, with the trace that it belongs to."""
+    """Write an event or message as JSON, with the trace that it belongs to.
+
+    Raises InvalidWrite for what some provider's queue could not take.
+    """
+    check_item(item)
     if isinstance(item, Event):
         parts = ["event", item.id, item.type, item.data, item.at]
     else:

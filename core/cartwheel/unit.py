@@ -20,6 +20,7 @@ from cartwheel.ports import (
     Store,
     Unavailable,
     Write,
+    check_item,
     rfc3339,
 )
 from cartwheel.trace import current
@@ -93,10 +94,14 @@ class Unit:
         self._writes.setdefault(key, Check(key, self._read[key]))
 
     def emit(self, type: str, data: JsonObject) -> None:
-        """Write an event into the outbox; it is published after the commit."""
+        """Write an event into the outbox; it is published after the commit.
+
+        Raises InvalidWrite for data beyond the limits of an event.
+        """
         ports = self._ports
         at = rfc3339(ports.clock.now())
         event = Event(ports.ids.new("evt"), type, data, at, current())
+        check_item(event)
         self.events.append(event)
         key = outbox_key(event)
         self._writes[key] = Put(key, outbox_row(event), 0)

@@ -20,7 +20,18 @@ from cartwheel.ports._errors import (
 )
 from cartwheel.ports._hook import Hook, PortCall, compose, hooked
 from cartwheel.ports._json import Json, JsonObject
-from cartwheel.ports._messaging import DeadLetter, DeadLetters, Event, EventBus, Message, Queue
+from cartwheel.ports._messaging import (
+    MAX_DELAY,
+    MAX_ITEM_BYTES,
+    DeadLetter,
+    DeadLetters,
+    Event,
+    EventBus,
+    Message,
+    Queue,
+    check_delay,
+    check_item,
+)
 from cartwheel.ports._outside import (
     Charge,
     ChargeStatus,
@@ -43,6 +54,7 @@ from cartwheel.ports._runs import (
     WorkflowRuntime,
 )
 from cartwheel.ports._store import (
+    MAX_COMMIT_BYTES,
     MAX_KEY_BYTES,
     MAX_PAGE,
     MAX_ROW_BYTES,
@@ -61,6 +73,9 @@ from cartwheel.ports._store import (
 from cartwheel.ports._time import Clock, Ids, Randomness, from_rfc3339, rfc3339
 
 __all__ = [
+    "MAX_COMMIT_BYTES",
+    "MAX_DELAY",
+    "MAX_ITEM_BYTES",
     "MAX_KEY_BYTES",
     "MAX_PAGE",
     "MAX_ROWS",
@@ -117,6 +132,8 @@ __all__ = [
     "WorkflowRuntime",
     "Write",
     "check_commit",
+    "check_delay",
+    "check_item",
     "compose",
     "from_rfc3339",
     "hooked",

@@ -14,6 +14,8 @@ MAX_ROWS = 100
 """Rows in one commit (Azure Tables' batch, the smallest of the three providers)."""
 MAX_ROW_BYTES = 256 * 1024
 """A row's data as JSON in UTF-8 (under DynamoDB's 400 KB item with its keys and indexes)."""
+MAX_COMMIT_BYTES = 2 * 1024 * 1024
+"""The data of one commit as JSON (under the 4 MiB of a DynamoDB transaction or an Azure batch)."""
 MAX_KEY_BYTES = 512
 """A partition's or a row's key in UTF-8 (Azure Tables allows 1 KiB, encoded)."""
 MAX_PAGE = 100
@@ -162,6 +164,7 @@ def check_commit(collection: str, partition: str, writes: Sequence[Write]) -> No
         )
     _check_key(where, "partition", partition)
     seen: set[str] = set()
+    total = 0
     for write in writes:
         _check_key(where, "key", write.key)
         if write.key in seen:
@@ -178,6 +181,12 @@ def check_commit(collection: str, partition: str, writes: Sequence[Write]) -> No
                 raise InvalidWrite(
                     f"{where}: row '{write.key}' is {size} bytes, at most {MAX_ROW_BYTES}"
                 )
+            total += size
+    if total > MAX_COMMIT_BYTES:
+        raise InvalidWrite(
+            f"{where}: {total} bytes in one commit, at most {MAX_COMMIT_BYTES}; "
+            "split the work into several commits or steps of a workflow"
+        )
 
 
 def _check_key(where: str, what: str, key: str) -> None:

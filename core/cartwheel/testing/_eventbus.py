@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from cartwheel.host import Host
-from cartwheel.ports import Event, JsonObject, Ports, rfc3339
+from cartwheel.ports import MAX_ITEM_BYTES, Event, InvalidWrite, JsonObject, Ports, rfc3339
 from cartwheel.testing._base import Contract, OpenHost, fresh
 from cartwheel.testing._messaging_app import HAPPENED, OTHER, messaging_app, seen
 
@@ -89,6 +89,14 @@ class EventBusContract(Contract):
         self.eventually(host, lambda: _letters(host.ports, event), "dead letter")
         assert _letters(host.ports, event) == [FIRST]
         assert len(seen(host.ports, FIRST, event.id)) >= 3
+
+    def test_an_event_may_be_as_large_as_the_limit_and_no_larger(self, host: Host) -> None:
+        text = "x" * (MAX_ITEM_BYTES - len('{"text":""}'))
+        event = _event(host.ports, data={"text": text})
+        host.ports.events.publish([event])
+        assert self.received(host, FIRST, event.id)["data"] == event.data
+        with pytest.raises(InvalidWrite, match=str(MAX_ITEM_BYTES)):
+            host.ports.events.publish([_event(host.ports, data={"text": text + "x"})])
 
     def test_an_event_may_be_changed_after_it_was_published(self, host: Host) -> None:
         data: JsonObject = {"n": 1}

@@ -8,7 +8,14 @@ from itertools import pairwise
 import pytest
 
 from cartwheel.host import Host
-from cartwheel.ports import ConfigurationError, JsonObject, Message
+from cartwheel.ports import (
+    MAX_DELAY,
+    MAX_ITEM_BYTES,
+    ConfigurationError,
+    InvalidWrite,
+    JsonObject,
+    Message,
+)
 from cartwheel.testing._base import Contract, OpenHost, fresh
 from cartwheel.testing._messaging_app import SLOWLY, WORK, messaging_app, seen
 
@@ -69,6 +76,19 @@ class QueueContract(Contract):
             host.ports.queue.send("kit_unknown", Message(fresh("msg"), {}))
         with pytest.raises(ConfigurationError, match="kit_unknown"):
             host.ports.queue.send("kit_unknown", Message(fresh("msg"), {}), delay=1)
+
+    @pytest.mark.parametrize("delay", [-1, MAX_DELAY + 1])
+    def test_a_delay_that_no_platform_keeps_is_a_value_error(self, host: Host, delay: int) -> None:
+        with pytest.raises(ValueError, match=str(MAX_DELAY)):
+            host.ports.queue.send(WORK, Message(fresh("msg"), {}), delay=delay)
+
+    def test_a_message_may_be_as_large_as_the_limit_and_no_larger(self, host: Host) -> None:
+        text = "x" * (MAX_ITEM_BYTES - len('{"text":""}'))
+        message = Message(fresh("msg"), {"text": text})
+        host.ports.queue.send(WORK, message)
+        assert self.received(host, message.id)["body"] == message.body
+        with pytest.raises(InvalidWrite, match=str(MAX_ITEM_BYTES)):
+            host.ports.queue.send(WORK, Message(fresh("msg"), {"text": text + "x"}))
 
     def test_a_message_whose_consumer_fails_comes_again_under_the_same_id_and_key(
         self, host: Host

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from cartwheel.ports import (
+    MAX_COMMIT_BYTES,
     MAX_KEY_BYTES,
     MAX_ROW_BYTES,
     MAX_ROWS,
@@ -235,6 +236,18 @@ class StoreContract(StoreScans, StoreIndexes, StoreRaces):
                 THINGS, partition, [Put("small", {}, 0), Put("larger", {"text": text + "x"}, 0)]
             )
         assert store.get(THINGS, partition, "small") is None
+
+    def test_a_commit_may_be_as_large_as_the_limit_and_no_larger(
+        self, store: Store, partition: str
+    ) -> None:
+        size = MAX_COMMIT_BYTES // 10
+        text = "\\" * (size // 2 - len('{"text":""}')) + "x" * len('{"text":""}')
+        writes: list[Write] = [Put(f"{number}", {"text": text}, 0) for number in range(10)]
+        with pytest.raises(InvalidWrite):
+            store.commit(THINGS, partition, [*writes, Put("more", {"text": text}, 0)])
+        assert _contents(store, partition) == []
+        store.commit(THINGS, partition, writes)
+        assert _contents(store, partition) == [(put.key, 1, put.data) for put in writes]  # type: ignore[union-attr]  # all are puts
 
     @pytest.mark.parametrize("key", KEYS)
     def test_keys_and_partitions_may_hold_any_character(self, store: Store, key: str) -> None:
