@@ -1,0 +1,122 @@
+"""The names of what an application has on AWS: from them alone a function or an operator finds it.
+
+Everything is called `<app>-<stage>-<what>`, so that nothing has to be looked up, and nobody has to
+tell a function where its table is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from cartwheel.ports import ConfigurationError
+
+STAGE = re.compile(r"[a-z](?:[a-z0-9-]{0,14}[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names the parts of an application's stage; raises ConfigurationError for a bad stage.
+
+    A name that is longer than the service allows is cut and ends in a hash of the whole.
+    """
+
+    app: str
+    stage: str
+
+    def __post_init__(self) -> None:
+        if not STAGE.fullmatch(self.stage):
+            raise ConfigurationError(
+                f"stage '{self.stage}' is no name: 1 to 16 lower case letters, digits and hyphens, "
+                "a letter first, such as 'test' or 'prod'"
+            )
+
+    @property
+    def prefix(self) -> str:
+        """Give what all names begin with; the stack is called that."""
+        return f"{self.app.replace('_', '-')}-{self.stage}"
+
+    @property
+    def topic(self) -> str:
+        """Name the SNS topic of events."""
+        return self._fit("events", 256)
+
+    @property
+    def api(self) -> str:
+        """Name the HTTP API."""
+        return self._fit("api", 128)
+
+    def table(self, collection: str) -> str:
+        """Name a collection's DynamoDB table."""
+        return self._fit(collection, 255)
+
+    def function(self, service: str) -> str:
+        """Name a service's Lambda function."""
+        return self._fit(service, 64)
+
+    def queue(self, consumer: str) -> str:
+        """Name the SQS queue of a consumer or subscription, `orders.on_paid`."""
+        return self._fit(consumer.replace(".", "-"), 75)
+
+    def dead_queue(self, consumer: str) -> str:
+        """Name the SQS queue of what a consumer never answered to."""
+        return f"{self.queue(consumer)}-dead"
+
+    def schedule(self, schedule: str) -> str:
+        """Name the EventBridge schedule of a function."""
+        return self._fit(schedule.replace(".", "-"), 64)
+
+    def machine(self, workflow: str, definition: str) -> str:
+        """Name the state machine of one definition of a workflow, by its content hash.
+
+        A definition has a machine of its own, so a run keeps the one that it began with.
+        """
+        return self._fit(f"{workflow}-{definition[:12]}", 80)
+
+    def secret(self, name: str) -> str:
+        """Name a secret in Secrets Manager."""
+        return f"{self.prefix}/{name}"
+
+    def log_group(self, service: str) -> str:
+        """Name the log group of a service's function."""
+        return f"/aws/lambda/{self.function(service)}"
+
+    def _fit(self, what: str, longest: int) -> str:
+        name = f"{self.prefix}-{what}"
+        if len(name) <= longest:
+            return name
+        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+        return f"{name[: longest - 9]}-{digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Is where a stage lives: names become ARNs."""
+
+    names: Names
+    region: str
+    account: str
+    partition: str = "aws"
+
+    def arn(self, service: str, resource: str) -> str:
+        """Give the ARN of a resource, `sns` and a topic's name."""
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
+
+    @property
+    def topic(self) -> str:
+        """Give the topic's ARN."""
+        return self.arn("sns", self.names.topic)
+
+    def queue(self, consumer: str) -> str:
+        """Give the ARN of a consumer's queue."""
+        return self.arn("sqs", self.names.queue(consumer))
+
+    def machine(self, workflow: str, definition: str) -> str:
+        """Give the ARN of a definition's state machine."""
+        return self.arn("states", f"stateMachine:{self.names.machine(workflow, definition)}")
+
+    def execution(self, workflow: str, definition: str, name: str) -> str:
+        """Give the ARN of an execution."""
+        machine = self.names.machine(workflow, definition)
+        return self.arn("states", f"execution:{machine}:{name}")
