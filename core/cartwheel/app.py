@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel
 
+from cartwheel.access import RESERVED as OWN_NAMES
+from cartwheel.access import Uses, problems
 from cartwheel.context import Context, Principal
 from cartwheel.http._edge import Cors, SecurityHeaders
 from cartwheel.http._idempotency import IDEMPOTENCY
@@ -116,6 +118,8 @@ class Service:
     """Collects what one service declares; its name prefixes its tasks, consumers and schedules."""
 
     name: str
+    uses: Uses = Uses()  # noqa: RUF009  # frozen
+    """What its functions touch beside what it declares itself."""
     collections: list[Collection] = field(default_factory=list)
     routes: list[Route] = field(default_factory=list)
     tasks: list[Task[BaseModel, BaseModel]] = field(default_factory=list)
@@ -265,6 +269,7 @@ class App:
         services: Iterable[Service],
         workflows: Iterable[DeclaredWorkflow] = (),
         authenticate: Authenticator | None = None,
+        authenticate_uses: Uses = Uses(),  # noqa: B008  # frozen
         title: str = "",
         version: str = "1",
         cors: Cors | None = None,
@@ -275,6 +280,7 @@ class App:
         self.version = version
         self.services = tuple(services)
         self.authenticate = authenticate
+        self.authenticate_uses = authenticate_uses
         self.cors = cors
         self.security_headers = security_headers
         self.workflows = _by_name("workflow", workflows)
@@ -298,40 +304,44 @@ class App:
         return tuple(s for s in self.subscriptions.values() if s.event == event_type)
 
     def _check(self) -> None:
-        problems: list[str] = []
+        found: list[str] = []
         _by_name("service", self.services)
         for name in (self.name, *(service.name for service in self.services)):
             if not _NAME.match(name):
-                problems.append(f"'{name}' is no name: lower case letters, digits and underscores")
+                found.append(f"'{name}' is no name: lower case letters, digits and underscores")
+        for service in self.services:
+            if service.name in OWN_NAMES:
+                found.append(f"'{service.name}' is the framework's own name; rename the service")
         seen: dict[tuple[str, str], str] = {}
         for route in self.routes:
             shape = (route.method, re.sub(r"\{[a-z_]+\}", "{}", route.path))
             if shape in seen:
-                problems.append(
+                found.append(
                     f"{route.method} {route.path} is declared by {seen[shape]} and {route.name}"
                 )
             seen[shape] = route.name
             if route.path in RESERVED:
-                problems.append(
+                found.append(
                     f"{route.method} {route.path} ({route.name}) is answered by the gateway "
                     f"itself, as are {', '.join(RESERVED)}; choose another path"
                 )
             if route.permission.authenticated and self.authenticate is None:
-                problems.append(
+                found.append(
                     f"{route.method} {route.path} needs '{route.permission.name}', but the App has "
                     "no authenticate="
                 )
         if len(self.queues) != len(self.consumers):
-            problems.append("a queue has two consumers; use a topic to reach several functions")
+            found.append("a queue has two consumers; use a topic to reach several functions")
         for workflow in self.workflows.values():
             missing = sorted(set(workflow.ir.tasks) - set(self.tasks))
             if missing:
-                problems.append(
+                found.append(
                     f"workflow '{workflow.name}' calls {', '.join(missing)}, which no service here "
                     f"declares; services: {', '.join(service.name for service in self.services)}"
                 )
-        if problems:
-            raise ConfigurationError(f"app '{self.name}': " + "; ".join(problems))
+        found += problems(self)
+        if found:
+            raise ConfigurationError(f"app '{self.name}': " + "; ".join(found))
 
 
 N = TypeVar("N", bound="_Named")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import BaseModel
 from pydantic_core import from_json, to_json
 
+from cartwheel.access import at_work, serving
 from cartwheel.app import App, Consumer, Delivery, Subscription
 from cartwheel.context import Context
 from cartwheel.log import Log
@@ -98,6 +99,7 @@ class Dispatcher:
         self, task: Task[BaseModel, BaseModel], name: str, key: str, run_id: str, input: bytes
     ) -> TaskReply:
         context = Context(self.ports, self.log, trace_id(), key, run_id)
+        before = serving.set(name.partition(".")[0])
         try:
             result = task.handler(context, task.input_model.model_validate_json(input))
             return TaskReply(
@@ -111,6 +113,8 @@ class Dispatcher:
             return _failed("Unavailable", str(error), retryable=True)
         except Exception as error:  # noqa: BLE001  # any bug in a task is the outcome Unexpected
             return self._unexpected(name, key, error)
+        finally:
+            serving.reset(before)
 
     def _unexpected(self, name: str, key: str, error: Exception) -> TaskReply:
         self.log.failure("task failed", error, task=name, key=key)
@@ -138,7 +142,7 @@ class Dispatcher:
         """Hand an event or message to a consumer; raises what the consumer raises."""
         kind: Kind = "event" if isinstance(item, Event) else "message"
         notes = {"cartwheel.item": item.id}
-        with self.tracer.span(kind, consumer, item.trace, item.id, notes):
+        with self.tracer.span(kind, consumer, item.trace, item.id, notes), at_work(consumer):
             self._deliver(consumer, item)
 
     def _deliver(self, consumer: str, item: Event | Message) -> None:
@@ -168,7 +172,7 @@ class Dispatcher:
     def tick(self, name: str) -> None:
         """Run a schedule once; raises what it raises."""
         seed = f"{name}@{self.ports.clock.now()}"
-        with self.tracer.span("schedule", name, "", seed, {}):
+        with self.tracer.span("schedule", name, "", seed, {}), at_work(name):
             self._tick(name)
 
     def _tick(self, name: str) -> None:

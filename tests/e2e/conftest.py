@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from cartwheel.access import enforce
 from cartwheel.host import HostOptions
 from cartwheel.log import discard
 from cartwheel_memory import MemoryHost
@@ -15,8 +16,8 @@ from tests.support.shopping import Shopper, customer, known, product
 
 @pytest.fixture
 def host() -> Iterator[MemoryHost]:
-    """Open the shop with ten mugs on sale."""
-    with MemoryHost(shop_app(), HostOptions(log=discard)) as opened:
+    """Open the shop with ten mugs on sale; no function may touch what it does not declare."""
+    with MemoryHost(shop_app(), HostOptions(log=discard, hook=enforce(shop_app()))) as opened:
         product(opened.ports, "prd_mug", stock=10, cents=1290)
         yield opened
 

@@ -50,6 +50,7 @@ class Redelivery:
             services=services,
             workflows=shop.workflows.values(),
             authenticate=shop.authenticate,
+            authenticate_uses=shop.authenticate_uses,
         )
 
     def _again(self, task: Task[BaseModel, BaseModel]) -> Task[BaseModel, BaseModel]:

@@ -157,7 +157,8 @@ def test_both_locks_agree_where_they_overlap() -> None:
 def test_every_pin_of_a_lock_carries_a_hash(lock: str) -> None:
     text = (ROOT / lock).read_text(encoding="utf-8")
     blocks = re.split(r"^(?=[A-Za-z0-9])", text, flags=re.MULTILINE)[1:]
-    assert len(blocks) == len(pins(lock))
+    # A distribution may be pinned twice: another version for an older Python.
+    assert {canonicalize_name(block.split("==")[0]) for block in blocks} == pins(lock).keys()
     assert [block.split("==")[0] for block in blocks if "--hash=sha256:" not in block] == []
     assert "://" not in text
 

@@ -9,9 +9,10 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from cartwheel.access import enforce
 from cartwheel.host import Host, HostOptions
 from cartwheel.plugins import Adapter, load_adapter
-from cartwheel.ports import MAX_PAGE, Hook, Ids, Page, Ports, Row, Store, Write
+from cartwheel.ports import MAX_PAGE, Hook, Ids, Page, Ports, Row, Store, Write, compose
 from cartwheel_shop.users import service as users
 from cartwheel_workflows.shop import shop_app
 from cartwheel_workflows.testing import PASSWORD, Caller, Shop, log_in, register
@@ -125,5 +126,7 @@ def open_with_accounts(hook: Hook | None) -> tuple[Host, dict[str, Caller]]:
         recorded.replay(ports)
         return ports
 
-    host = _memory().open(shop_app(), HostOptions(hook=hook, replace=seeded))
+    hooks = () if hook is None else (hook,)
+    strict = compose(*hooks, enforce(shop_app()))
+    host = _memory().open(shop_app(), HostOptions(hook=strict, replace=seeded))
     return host, {name: replace(caller) for name, caller in recorded.callers.items()}

@@ -22,7 +22,7 @@ def shop_app() -> App:
     from cartwheel_shop.notifications.api import service as notifications
     from cartwheel_shop.orders.api import service as orders
     from cartwheel_shop.payments.api import service as payments
-    from cartwheel_shop.users.api import authenticate
+    from cartwheel_shop.users.api import AUTHENTICATE_USES, authenticate
     from cartwheel_shop.users.api import service as users
     from cartwheel_workflows.cancel_order import cancel_order
     from cartwheel_workflows.checkout import checkout
@@ -34,6 +34,7 @@ def shop_app() -> App:
         services=[users, catalog, carts, orders, payments, inventory, notifications, analytics],
         workflows=[checkout, cancel_order, refund_order],
         authenticate=authenticate,
+        authenticate_uses=AUTHENTICATE_USES,
     )
 
 

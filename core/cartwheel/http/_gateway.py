@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
+from cartwheel.access import at_work
 from cartwheel.context import Context, Principal
 from cartwheel.http._binding import QueryReader, check_strict, read_body, refuse_query
 from cartwheel.http._idempotency import (
@@ -170,7 +171,8 @@ class Gateway:
             )
         if isinstance(found.endpoint, _BuiltIn):
             return found.endpoint.answer()
-        return self._serve(found.endpoint, replace(request, path_params=found.params), seen)
+        with at_work(found.endpoint.route.service):
+            return self._serve(found.endpoint, replace(request, path_params=found.params), seen)
 
     def _serve(self, endpoint: _Endpoint, request: Request, seen: _Seen) -> Response:
         route = endpoint.route

@@ -63,14 +63,20 @@ def recorder() -> Recorder:
 def memory_host(request: pytest.FixtureRequest) -> Iterator[Callable[[App], Host]]:
     """Give a function that opens an application on the memory adapter, on an empty disk each time.
 
-    Where the test uses `recorder` or `faults` too, they stand around every port call.
+    Where the test uses `recorder` or `faults` too, they stand around every port call. A function
+    that touches what its service does not declare in its `Uses` is refused.
     """
+    from cartwheel.access import enforce
     from cartwheel.host import HostOptions
     from cartwheel.plugins import load_adapter
+    from cartwheel.ports import compose
 
     adapter, hook = load_adapter("memory"), hook_of(request)
+    hooks = () if hook is None else (hook,)
     with ExitStack() as opened:
-        yield lambda app: opened.enter_context(adapter.open(app, HostOptions(hook=hook)))
+        yield lambda app: opened.enter_context(
+            adapter.open(app, HostOptions(hook=compose(*hooks, enforce(app))))
+        )
 
 
 def hook_of(request: pytest.FixtureRequest) -> Hook | None:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from cartwheel.access import Uses
 from cartwheel.app import Service
 from cartwheel.context import Context
 from cartwheel.http import BadRequest, NotFound, Query, View, only
@@ -19,7 +20,7 @@ from cartwheel_shop.analytics.service import RefundedOrder, SoldOrder
 
 STAFF = only("staff", "admin")
 
-service = Service("analytics")
+service = Service("analytics", Uses(sends=("daily-reports",)))
 SALES = service.collection(analytics.COLLECTION)
 REPORTS = service.collection(analytics.REPORTS)
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from cartwheel.access import Uses
 from cartwheel.app import Service
 from cartwheel.context import Context
 from cartwheel.http import ANYONE, AUTHENTICATED, BadRequest, Body, NotFound, Reply, View
@@ -16,7 +17,7 @@ from cartwheel_shop.carts.model import MAX_QUANTITY, Cart, CartLimit, CurrencyMi
 
 TOKEN_HEADER = "X-Cart-Token"  # noqa: S105  # a header's name
 
-service = Service("carts")
+service = Service("carts", Uses(reads=("products",), secrets=("cart_signing_key",)))
 CARTS = service.collection(carts.COLLECTION)
 
 Quantity = Annotated[int, Field(ge=1, le=MAX_QUANTITY)]

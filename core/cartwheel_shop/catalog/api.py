@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from cartwheel.access import Uses
 from cartwheel.app import Service
 from cartwheel.context import Context
 from cartwheel.http import (
@@ -39,7 +40,7 @@ from cartwheel_shop.inventory import service as inventory
 
 STAFF = only("staff", "admin")
 
-service = Service("catalog")
+service = Service("catalog", Uses(writes=("inventory",)))
 PRODUCTS = service.collection(
     catalog.COLLECTION,
     Index(catalog.INDEXES["created_at"], "shelf", sort="created_at"),

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from cartwheel.access import Uses
 from cartwheel.app import Service
 from cartwheel.context import Context
 from cartwheel.http import Body, NotFound, only
@@ -26,7 +27,7 @@ from cartwheel_shop.inventory.service import StockLevel
 
 STAFF = only("staff", "admin")
 
-service = Service("inventory")
+service = Service("inventory", Uses(reads=("products",)))
 INVENTORY = service.collection(
     inventory.COLLECTION,
     Index(inventory.HELD, "held", sort="expires_at"),

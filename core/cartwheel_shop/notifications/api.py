@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from cartwheel.access import Uses
 from cartwheel.app import Service
 from cartwheel.context import Context
 from cartwheel.ports import Event
@@ -12,7 +13,7 @@ from cartwheel_shop._retry import PATIENT
 from cartwheel_shop.notifications import service as notifications
 from cartwheel_shop.notifications.model import Facts, Template
 
-service = Service("notifications")
+service = Service("notifications", Uses(ports=("mailer", "sms")))
 NOTIFICATIONS = service.collection(notifications.COLLECTION)
 
 _TEMPLATES: dict[str, Template] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cartwheel.access import Uses
 from cartwheel.app import Service
 from cartwheel.context import Context
 from cartwheel.http import AUTHENTICATED, BadRequest, NotFound, Reply, only
@@ -53,7 +54,15 @@ from cartwheel_shop.users import service as users
 
 STAFF = only("staff", "admin")
 
-service = Service("orders")
+service = Service(
+    "orders",
+    Uses(
+        reads=("products",),
+        writes=("carts", "payments"),
+        runs=("cancel_order", "checkout", "refund_order"),
+        ports=("events",),
+    ),
+)
 ORDERS = service.collection(
     orders.COLLECTION,
     Index(orders.BY_CUSTOMER, "customer_id", sort="created_at"),

@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from cartwheel.access import Uses
 from cartwheel.app import Service
 from cartwheel.context import Context
 from cartwheel.http import ANYONE, Body, View
@@ -32,7 +33,16 @@ from cartwheel_shop.payments.model import (
 )
 from cartwheel_shop.payments.service import PaymentSummary
 
-service = Service("payments")
+service = Service(
+    "payments",
+    Uses(
+        reads=("orders",),
+        sends=("payment-webhooks",),
+        runs=("checkout",),
+        secrets=("payment_webhook_signing_key",),
+        ports=("payments",),
+    ),
+)
 PAYMENTS = service.collection(
     payments.COLLECTION,
     Index(payments.UNSETTLED, "unsettled", sort="since"),

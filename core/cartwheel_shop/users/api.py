@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from cartwheel.access import Uses
 from cartwheel.app import Service
 from cartwheel.context import Context
 from cartwheel.http import (
@@ -43,11 +44,22 @@ from cartwheel_shop.users.model import (
 )
 from cartwheel_shop.users.service import authenticate
 
-__all__ = ["authenticate", "service"]
+__all__ = ["AUTHENTICATE_USES", "authenticate", "service"]
+
+AUTHENTICATE_USES = Uses(reads=(users.COLLECTION,), secrets=(users.TOKEN_KEY,))
+"""What telling who asks touches, in the function of whichever service is asked."""
 
 ADMIN = only("admin")
 
-service = Service("users")
+service = Service(
+    "users",
+    Uses(
+        writes=("notifications",),
+        sends=("password-resets",),
+        secrets=("reset_signing_key",),
+        ports=("events", "mailer"),
+    ),
+)
 USERS = service.collection(users.COLLECTION, Index(users.ALL, "kind", sort="created_at"))
 SESSIONS = service.collection(users.SESSIONS)
 THROTTLE = service.collection(users.THROTTLE)

@@ -26,6 +26,8 @@ from cartwheel_shop.users.model import (
     normalized,
 )
 
+TOKEN_KEY = _tokens.SIGNING_KEY
+"""The secret that signs access tokens."""
 COLLECTION = "users"
 SESSIONS = "sessions"
 THROTTLE = "login_failures"

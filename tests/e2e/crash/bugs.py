@@ -69,6 +69,7 @@ class Bug:
             services=services,
             workflows=shop.workflows.values(),
             authenticate=shop.authenticate,
+            authenticate_uses=shop.authenticate_uses,
         )
 
 
