@@ -16,7 +16,9 @@ from cartwheel.ports import ConfigurationError
 
 if TYPE_CHECKING:
     from cartwheel.app import App
+    from cartwheel.deployment import Access, BuildOptions, Bundle, Deployer
     from cartwheel.host import Host, HostOptions
+    from cartwheel.manifest import Manifest
     from cartwheel.workflow import Compiled, Cost, Finding, Workflow
 
 GROUP = "cartwheel.adapters"
@@ -76,12 +78,7 @@ class Adapter:
                 f"adapter '{self.name}' can't open a host yet: it only compiles workflows; "
                 "run the application on 'local' or 'memory'"
             )
-        missing = self.missing()
-        if missing:
-            raise AdapterError(
-                f"adapter '{self.name}' needs {', '.join(missing)}: "
-                f"pip install {self.info.install or ' '.join(missing)}"
-            )
+        self._need_installed()
         return cast("Host", self._manager.hook.cartwheel_open_host(app=app, options=options))
 
     def compile_workflow(self, workflow: Workflow) -> Compiled:
@@ -98,6 +95,31 @@ class Adapter:
         """Count what a run bills; raises AdapterError when this adapter can't count."""
         self._need("cartwheel_workflow_cost", "count what a workflow bills")
         return cast("Cost", self._manager.hook.cartwheel_workflow_cost(workflow=workflow))
+
+    @property
+    def deploys(self) -> bool:
+        """Say whether the adapter deploys applications, installed extras aside."""
+        return self._implements("cartwheel_deployer")
+
+    def build(self, manifest: Manifest, options: BuildOptions) -> Bundle:
+        """Build what is deployed; raises AdapterError when this adapter deploys nothing."""
+        self._need("cartwheel_build", "build what is deployed")
+        found = self._manager.hook.cartwheel_build(manifest=manifest, options=options)
+        return cast("Bundle", found)
+
+    def deployer(self, app: str, access: Access) -> Deployer:
+        """Give what deploys to a stage; raises AdapterError when something is missing."""
+        self._need("cartwheel_deployer", "deploy")
+        self._need_installed()
+        return cast("Deployer", self._manager.hook.cartwheel_deployer(app=app, access=access))
+
+    def _need_installed(self) -> None:
+        missing = self.missing()
+        if missing:
+            raise AdapterError(
+                f"adapter '{self.name}' needs {', '.join(missing)}: "
+                f"pip install {self.info.install or ' '.join(missing)}"
+            )
 
     def _implements(self, hook: str) -> bool:
         return bool(getattr(self._manager.hook, hook).get_hookimpls())

@@ -9,7 +9,9 @@ import pluggy
 
 if TYPE_CHECKING:
     from cartwheel.app import App
+    from cartwheel.deployment import Access, BuildOptions, Bundle, Deployer
     from cartwheel.host import Host, HostOptions
+    from cartwheel.manifest import Manifest
     from cartwheel.workflow import Compiled, Cost, Finding, Workflow
 
 PROJECT = "cartwheel"
@@ -78,5 +80,25 @@ def cartwheel_workflow_cost(workflow: Workflow) -> Cost:
     """Count what a run of a workflow bills; called by `shopctl workflow cost`.
 
     Raises Unsupported as compiling does. Optional, beside `cartwheel_compile_workflow`.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def cartwheel_build(manifest: Manifest, options: BuildOptions) -> Bundle:
+    """Build what is deployed from a manifest; called by `shopctl build`, `plan` and `deploy`.
+
+    Needs no credentials. The same application and options give the same files byte for byte. Raises
+    ConfigurationError for what the provider can't do. Optional, beside `cartwheel_deployer`.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def cartwheel_deployer(app: str, access: Access) -> Deployer:
+    """Give what deploys to a stage of the application of that name, and looks after it.
+
+    Called by `shopctl plan`, `deploy` and their like, after `requires` was checked. Optional,
+    beside `cartwheel_build`.
     """
     raise NotImplementedError
