@@ -98,7 +98,7 @@ def cartwheel_build(manifest: Manifest, options: BuildOptions) -> Bundle:
 def cartwheel_deployer(app: str, access: Access) -> Deployer:
     """Give what deploys to a stage of the application of that name, and looks after it.
 
-    Called by `shopctl plan`, `deploy` and their like, after `requires` was checked. Optional,
+    It is called by `shopctl plan`, `deploy` and their like, after `requires` was checked. Optional,
     beside `cartwheel_build`.
     """
     raise NotImplementedError
