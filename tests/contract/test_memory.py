@@ -9,12 +9,14 @@ from dataclasses import replace
 import pytest
 
 from cartwheel import testing as kit
-from cartwheel.app import App
+from cartwheel.app import App, Service
 from cartwheel.host import Host, HostOptions
 from cartwheel.http import Request, Response
 from cartwheel.log import discard
 from cartwheel.plugins import load_adapter
-from cartwheel.ports import Mail, TextMessage
+from cartwheel.ports import Mail, Ports, TextMessage
+from cartwheel.testbank import BOOKS, StoreBank
+from cartwheel.testgateway import TestGateway
 from cartwheel.testing import OpenHost, Send, Serve
 from cartwheel_memory import MemoryDisk, MemoryHost
 
@@ -83,6 +85,26 @@ class TestSms(kit.SmsContract):
 
 class TestPaymentGateway(kit.PaymentGatewayContract):
     virtual_time = True
+
+
+class TestPaymentGatewayOverTheStore(kit.PaymentGatewayContract):
+    """The books in rows, as the clouds' adapters keep them."""
+
+    virtual_time = True
+
+    @pytest.fixture
+    def open_host(self) -> OpenHost:
+        def open_(app: App) -> Host:
+            bank = Service("bank")
+            bank.collections.append(BOOKS)
+            with_books = App(app.name, services=[*app.services, bank])
+            return MemoryHost(with_books, HostOptions(log=discard, replace=_in_rows))
+
+        return open_
+
+
+def _in_rows(ports: Ports) -> Ports:
+    return replace(ports, payments=TestGateway(StoreBank(lambda: ports)))
 
 
 @pytest.fixture
