@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import NoReturn
 
 from cartwheel.ports import DeadLetter, JsonObject
+from cartwheel.realtime import RealClock
 from cartwheel_local import _schema
 from cartwheel_local._database import Database
 from cartwheel_local._journal import SCHEMA
 from cartwheel_local._messaging import SqliteMessaging
-from cartwheel_local._time import RealClock
 from shopctl._apps import find_project, load_project
 from shopctl._errors import CliError
 from shopctl._files import existing_data

@@ -21,9 +21,9 @@ from cartwheel.ports import (
     PaymentGateway,
     Unavailable,
 )
+from cartwheel.realtime import RealClock
 from cartwheel.testing._base import fresh
 from cartwheel_local._secrets import LocalSecrets
-from cartwheel_local._time import RealClock
 from cartwheel_outside import ForbiddenUrl, Outbound, Rules, StripeGateway
 from cartwheel_outside import _stripe as module
 from tests.support import stripe_server as played

@@ -43,6 +43,16 @@ class Names:
         return self._fit("events", 256)
 
     @property
+    def data(self) -> str:
+        """Name the stack that keeps data."""
+        return f"{self.prefix}-data"
+
+    @property
+    def bucket(self) -> str:
+        """Give what the bucket of packages is called, before account and region."""
+        return f"{self.prefix[:30].rstrip('-')}-packages"
+
+    @property
     def api(self) -> str:
         """Name the HTTP API."""
         return self._fit("api", 128)
@@ -72,7 +82,14 @@ class Names:
 
         A definition has a machine of its own, so a run keeps the one that it began with.
         """
-        return self._fit(f"{workflow}-{definition[:12]}", 80)
+        return f"{self._machine(workflow)}-{definition[:12]}"
+
+    def machines(self, workflow: str) -> str:
+        """Give the pattern of the machines of all definitions of a workflow."""
+        return f"{self._machine(workflow)}-????????????"
+
+    def _machine(self, workflow: str) -> str:
+        return self._fit(workflow, 80 - 13)
 
     def secret(self, name: str) -> str:
         """Name a secret in Secrets Manager."""

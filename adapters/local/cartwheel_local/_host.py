@@ -14,6 +14,7 @@ from cartwheel.dispatch import Dispatcher, TaskReply
 from cartwheel.host import HostOptions
 from cartwheel.log import Log
 from cartwheel.ports import Clock, ConfigurationError, Ports, Unavailable, hooked
+from cartwheel.realtime import RealClock, SystemRandomness, TimeOrderedIds
 from cartwheel.runs import (
     Definitions,
     DurableRuntime,
@@ -33,7 +34,6 @@ from cartwheel_local._pumps import Pump
 from cartwheel_local._schedules import SqliteTicks
 from cartwheel_local._secrets import LocalSecrets
 from cartwheel_local._store import SqliteStore, rebuild_indexes
-from cartwheel_local._time import RealClock, SystemRandomness, TimeOrderedIds
 
 DEFAULT_FOLDER = Path(".cartwheel")
 DELIVERERS = 2

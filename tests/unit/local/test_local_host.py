@@ -17,10 +17,10 @@ from cartwheel.host import HostOptions
 from cartwheel.log import discard
 from cartwheel.plugins import load_adapter
 from cartwheel.ports import ConfigurationError, Mail, Message, Put, SecretNotFound
+from cartwheel.realtime import TimeOrderedIds
 from cartwheel_local import LocalHost
 from cartwheel_local._lock import FolderLock
 from cartwheel_local._secrets import LocalSecrets
-from cartwheel_local._time import TimeOrderedIds
 from tests.unit.memory.parts import Crash, Scene, painted
 
 

@@ -15,9 +15,9 @@ from cartwheel.app import App
 from cartwheel.host import Host, HostOptions
 from cartwheel.log import discard
 from cartwheel.ports import ConfigurationError, Mail, Unavailable
+from cartwheel.realtime import RealClock
 from cartwheel.testing import OpenHost
 from cartwheel_local._secrets import LocalSecrets
-from cartwheel_local._time import RealClock
 from cartwheel_memory import MemoryHost
 from cartwheel_outside import ForbiddenUrl, Rules, SmtpMailer, SmtpServer
 from cartwheel_outside._smtp import message_id

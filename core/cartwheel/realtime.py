@@ -1,4 +1,7 @@
-"""Real time, real randomness, and ids that sort by the time they were made."""
+"""Real time, ids and randomness for adapters on a real clock; nothing else in core uses them.
+
+Ids sort by the time they were made.
+"""
 
 from __future__ import annotations
 
