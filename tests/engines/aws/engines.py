@@ -38,9 +38,9 @@ from tests.engines.aws._processes import (
     start,
 )
 from tests.support.engines import require
+from tests.support.ministack import HOW, start_ministack
 
 HERE = Path(__file__).parent
-HOW = "run `make engines`, which installs it under .engines"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/cartwheel"
 LONGEST = 20
 """Seconds that a program may wait on a clock that is not hurried."""
@@ -203,19 +203,7 @@ class Ministack(StepFunctions):
 
     def launch(self, second: float) -> Process:
         """Start ministack."""
-        port = free_port()
-        env = {
-            "BIND_HOST": "127.0.0.1",
-            "GATEWAY_PORT": str(port),
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-            "IOT_MTLS_ENABLED": "0",
-            "LOG_LEVEL": "ERROR",
-            "MINISTACK_ACCOUNT_ID": ACCOUNT,
-            "LAMBDA_ACCOUNT_CONCURRENCY": "0",
-            "SFN_WAIT_SCALE": str(second),
-        }
-        child = [setup.python(self.home), HERE / "_ministack_child.py"]
-        return start(child, port, "/_ministack/health", env)
+        return start_ministack(second)
 
     def prepare(self, side: Side, function: str) -> None:
         """Create a function whose invocations go to this test's server."""

@@ -11,6 +11,8 @@ import pytest
 from cartwheel.ports import Json, JsonObject
 from tests.engines.aws._processes import call
 from tests.engines.aws.engines import ROLE, Ministack, Moto, StepFunctions
+from tests.support.dynamo import dynamo_client
+from tests.support.ministack import start_ministack
 
 
 @pytest.fixture(scope="module", params=["ministack", "moto"])
@@ -88,3 +90,33 @@ def test_ministack_knows_no_longest_pause() -> None:
             time.sleep(0.2)
     finally:
         engine.stop()
+
+
+@pytest.mark.parametrize("corrected", [False, True])
+def test_ministack_measures_a_transaction_with_its_escapes(corrected: bool) -> None:
+    server = start_ministack(corrected=corrected)
+    try:
+        client = dynamo_client(server.url)
+        client.create_table(
+            TableName="texts",
+            AttributeDefinitions=[{"AttributeName": "p", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "p", "KeyType": "HASH"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+
+        def write(count: int) -> None:
+            texts = [{"p": {"S": f"{n}"}, "t": {"S": '"' * 300_000}} for n in range(count)]
+            client.transact_write_items(
+                TransactItems=[{"Put": {"TableName": "texts", "Item": text}} for text in texts]
+            )
+
+        with pytest.raises(client.exceptions.ClientError, match="4MB"):
+            write(14)
+        if corrected:
+            write(13)
+        else:
+            with pytest.raises(client.exceptions.ClientError, match="4MB"):
+                write(7)
+            write(6)
+    finally:
+        server.stop()

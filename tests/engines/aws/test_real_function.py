@@ -15,8 +15,9 @@ from cartwheel.testing.corpus import PROGRAMS
 from cartwheel_aws import compile_workflow, ended, frame
 from tests.engines.aws import setup
 from tests.engines.aws._processes import ACCOUNT, call, free_port, post, start
-from tests.engines.aws.engines import HOW, PLACEHOLDER, ROLE, function_arn, lambda_credential
+from tests.engines.aws.engines import PLACEHOLDER, ROLE, function_arn, lambda_credential
 from tests.support.engines import require
+from tests.support.ministack import HOW
 
 ROOT = Path(__file__).parents[3]
 HANDLER = """\
