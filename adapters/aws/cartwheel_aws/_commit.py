@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, NotRequired, TypedDict, cast
+from typing import TYPE_CHECKING, cast
 
 from cartwheel.ports import (
+    Check,
     Clock,
     Collection,
     Conflict,
@@ -43,15 +43,14 @@ if TYPE_CHECKING:
     from botocore.exceptions import ClientError
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import (
-        PutTypeDef,
+        PutItemInputTypeDef,
         TransactWriteItemTypeDef,
     )
 
 TRIES = 10
 """Times that a commit is sent while other transactions hold its rows."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.5
-_ABSENT = f"attribute_not_exists({KEY})"
-_AT_VERSION = f"{VERSION} = :v"
+_ACTIONS: dict[type[Write], str] = {Put: "Put", Delete: "Delete", Check: "ConditionCheck"}
 
 
 @dataclass(eq=False, slots=True)
@@ -94,29 +93,29 @@ class Commit:
     def _request(self) -> Callable[[], object]:
         put = self.writes[0]
         if len(self.writes) == 1 and isinstance(put, Put):
-            return partial(
-                self.client.put_item,
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                **self._put(put),
-            )
-        writes = [self._transacted(write) for write in self.writes]
+            action = self._action(put) | {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+            request = cast("PutItemInputTypeDef", action)
+            return lambda: self.client.put_item(**request)
+        actions = [{_ACTIONS[type(write)]: self._action(write)} for write in self.writes]
+        items = cast("list[TransactWriteItemTypeDef]", actions)
         return lambda: self.client.transact_write_items(
             # A transaction that was cancelled is over: what is tried again is another.
             ClientRequestToken=f"{self.nonce}-{self._cancelled}",
-            TransactItems=writes,
+            TransactItems=items,
         )
 
-    def _put(self, put: Put) -> PutTypeDef:
-        item = item_of(self.collection, self.partition, put, self.nonce)
-        return {"TableName": self.table, "Item": item, **_condition(put.expect)}
-
-    def _transacted(self, write: Write) -> TransactWriteItemTypeDef:
+    def _action(self, write: Write) -> dict[str, object]:
+        action: dict[str, object] = {"TableName": self.table}
         if isinstance(write, Put):
-            return {"Put": self._put(write)}
-        key = key_of(self.partition, write.key)
-        if isinstance(write, Delete):
-            return {"Delete": {"TableName": self.table, "Key": key, **_condition(write.expect)}}
-        return {"ConditionCheck": {"TableName": self.table, "Key": key, **_condition(write.expect)}}
+            action["Item"] = item_of(self.collection, self.partition, write, self.nonce)
+        else:
+            action["Key"] = key_of(self.partition, write.key)
+        if write.expect:
+            action["ConditionExpression"] = f"{VERSION} = :v"
+            action["ExpressionAttributeValues"] = {":v": {"N": str(write.expect)}}
+        else:
+            action["ConditionExpression"] = f"attribute_not_exists({KEY})"
+        return action
 
     def _was_applied(self, error: Exception) -> bool:
         """Tell whether the commit is done all the same, or else is to be sent again."""
@@ -148,7 +147,6 @@ class Commit:
     def _was_applied_though_cancelled(self, answer: ClientError) -> bool:
         """Raise why a transaction was cancelled unless the reason may pass."""
         self._cancelled += 1
-        self._resent = False  # had it been applied, its token would have got it the same answer
         reasons = list(zip(self.writes, reasons_of(answer), strict=False))
         failed = tuple(w.key for w, why in reasons if why.get("Code") == "ConditionalCheckFailed")
         if failed:
@@ -172,7 +170,7 @@ class Commit:
             )
         except sdk_errors() as error:
             raise_as_port_error(error, self._where, self.table)
-        item = cast("Item | None", answer.get("Item"))
+        item = answer.get("Item")
         if self._is_ours(item):
             return True
         if version_of(item) != write.expect and not self._resent:
@@ -181,17 +179,3 @@ class Commit:
 
     def _is_ours(self, item: Item | None) -> bool:
         return item is not None and item.get(NONCE) == {"S": self.nonce}
-
-
-class _Condition(TypedDict):
-    ConditionExpression: str
-    ExpressionAttributeValues: NotRequired[Item]
-
-
-def _condition(expect: int) -> _Condition:
-    if expect == 0:
-        return {"ConditionExpression": _ABSENT}
-    return {
-        "ConditionExpression": _AT_VERSION,
-        "ExpressionAttributeValues": {":v": {"N": str(expect)}},
-    }

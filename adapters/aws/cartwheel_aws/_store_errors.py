@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING, NoReturn, TypedDict, cast
 
 from cartwheel.ports import ConfigurationError, Unavailable
@@ -39,12 +40,18 @@ class Reason(TypedDict, total=False):
     Message: str
 
 
+@cache
 def sdk_errors() -> tuple[type[Exception], ...]:
     """Give the errors that a call through the SDK raises when it was sent."""
-    from botocore.exceptions import ClientError, HTTPClientError
+    from botocore import exceptions
     from botocore.parsers import ResponseParserError
 
-    return (ClientError, HTTPClientError, ResponseParserError)
+    return (
+        exceptions.ClientError,
+        exceptions.ConnectionError,
+        exceptions.HTTPClientError,
+        ResponseParserError,
+    )
 
 
 def answered(error: Exception) -> ClientError | None:
