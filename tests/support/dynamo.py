@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import CreateTableInputTypeDef
 
 CONNECTIONS = 64
+ATTEMPTS = 3
+"""Times that a client sends a request, all in all."""
 
 
-def dynamo_client(url: str, attempts: int = 5) -> DynamoDBClient:
+def dynamo_client(url: str, attempts: int = ATTEMPTS) -> DynamoDBClient:
     """Make a client of the server at `url` that sends a request up to `attempts` times."""
     import boto3
     from botocore.config import Config
