@@ -12,9 +12,9 @@ from cartwheel.app import App
 from cartwheel.host import Host, HostOptions
 from cartwheel.log import discard
 from cartwheel.ports import Store
+from cartwheel.realtime import RealClock
 from cartwheel.testing import OpenHost
 from cartwheel.testing._store_indexes import store_app
-from cartwheel_local._time import RealClock
 from cartwheel_memory import MemoryHost
 from tests.support.dynamo import dynamo_client, dynamo_store, make_tables
 from tests.support.ministack import start_ministack

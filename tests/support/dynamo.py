@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, cast
 
 from cartwheel.app import App
 from cartwheel.ports import Collection, JsonObject
+from cartwheel.realtime import RealClock, SystemRandomness, TimeOrderedIds
 from cartwheel_aws import DynamoStore, table_of
-from cartwheel_local._time import RealClock, SystemRandomness, TimeOrderedIds
 from tests.engines.aws._processes import REGION
 
 if TYPE_CHECKING:

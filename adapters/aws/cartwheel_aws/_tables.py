@@ -37,7 +37,6 @@ def table_of(collection: Collection) -> JsonObject:
         "KeySchema": _schema(PARTITION, KEY),
         "BillingMode": "PAY_PER_REQUEST",
         "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
-        "SSESpecification": {"SSEEnabled": True},
     }
     if names:
         properties["GlobalSecondaryIndexes"] = [

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from cartwheel.ports import Put, Store
+from cartwheel.realtime import SystemRandomness, TimeOrderedIds
 from cartwheel.testing._base import fresh
 from cartwheel.testing._store_indexes import THINGS, store_app
 from cartwheel_aws import DynamoStore
-from cartwheel_local._time import SystemRandomness, TimeOrderedIds
 from tests.engines.aws._processes import Process
 from tests.support.dynamo import dynamo_client, dynamo_store, make_tables
 from tests.support.ministack import start_ministack

@@ -16,11 +16,11 @@ from cartwheel.host import HostOptions
 from cartwheel.indexing import Position, cursor_of
 from cartwheel.log import discard
 from cartwheel.ports import ConfigurationError, Delete, DomainError, Ports, Put, Store, Unavailable
+from cartwheel.realtime import RealClock, SystemRandomness
 from cartwheel.testing._base import fresh
 from cartwheel.testing._store_indexes import OTHERS, THINGS, store_app
 from cartwheel.unit import Unit, transact
 from cartwheel_aws import DynamoStore
-from cartwheel_local._time import RealClock, SystemRandomness
 from cartwheel_memory import MemoryHost
 from tests.engines.aws._processes import Process, free_port
 from tests.support.dynamo import dynamo_client, dynamo_store

@@ -21,7 +21,6 @@ def test_a_table_has_the_rows_key_an_index_for_each_and_is_kept_safe() -> None:
         ],
         "BillingMode": "PAY_PER_REQUEST",
         "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
-        "SSESpecification": {"SSEEnabled": True},
         "GlobalSecondaryIndexes": [
             {
                 "IndexName": "by_owner",
