@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 ERROR_LENGTH = 1000
 """Characters of an error that a dead letter keeps."""
+_KINDS: dict[str, type[Event] | type[Message]] = {"event": Event, "message": Message}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,13 @@ def encode_item(item: Event | Message) -> str:
 
 
 def decode_item(text: str) -> Event | Message:
-    """Read what `encode_item` wrote."""
-    kind, *rest = json.loads(text)
-    return Event(*rest) if kind == "event" else Message(*rest)
+    """Read what `encode_item` wrote; raises ValueError for anything else."""
+    try:
+        kind, *rest = json.loads(text)
+        item = _KINDS[kind](*rest)
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        raise ValueError("this is no event or message of Cartwheel") from error
+    texts = [item.id, item.trace, *([item.type, item.at] if isinstance(item, Event) else [])]
+    if not isinstance(body_of(item), dict) or not all(isinstance(each, str) for each in texts):
+        raise ValueError("this is an event or message of Cartwheel with parts of a wrong type")
+    return item
