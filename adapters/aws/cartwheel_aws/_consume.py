@@ -127,8 +127,8 @@ class SqsWorker:
         if source.dead:
             tries = receives(self._dispatcher.delivery(source.consumer))
             why = (
-                f"no answer in {tries} deliveries: the function crashed or timed out each time; "
-                "look into its log"
+                f"no answer in {tries} deliveries: the function crashed, timed out or could "
+                "not keep a dead letter each time; look into its log"
             )
             return self._dead(record, source, why, tries)
         try:
