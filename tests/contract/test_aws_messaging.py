@@ -6,8 +6,11 @@ The rest of the host is the local adapter's: its store and clock are real.
 from __future__ import annotations
 
 import json
+import threading
 import urllib.request
+import uuid
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -15,13 +18,18 @@ import pytest
 from cartwheel import testing as kit
 from cartwheel.app import App
 from cartwheel.host import Host
-from cartwheel.ports import JsonObject, Mail, TextMessage
+from cartwheel.ports import ConfigurationError, JsonObject, Mail, Secrets, TextMessage
 from cartwheel.testing import OpenHost
+from cartwheel_aws._names import Names
 from cartwheel_aws._outside import ID_ATTRIBUTE, ID_HEADER
+from cartwheel_aws._secrets import SecretsManagerSecrets
+from cartwheel_local._time import RealClock
 from tests.engines.aws._processes import ACCOUNT
 from tests.support.aws_stage import Aws, StageHost
 
 NO_MEMORY = "{} recognises no message that it was sent before; notifications note what they sent"
+
+FUNCTIONS = 8
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +70,28 @@ class TestSecrets(kit.SecretsContract):
             return host
 
         return open_
+
+    def test_a_key_that_several_functions_ask_for_first_is_one_key(self, aws: Aws) -> None:
+        names = Names("kit_secrets", f"t{uuid.uuid4().hex[:12]}")
+        functions = [
+            SecretsManagerSecrets(aws.secrets, names, RealClock()) for _ in range(FUNCTIONS)
+        ]
+        together = threading.Barrier(FUNCTIONS)
+
+        def ask(function: Secrets) -> str:
+            together.wait()
+            return function.get("kit_signing_key").reveal()
+
+        with ThreadPoolExecutor(FUNCTIONS) as pool:
+            keys = set(pool.map(ask, functions))
+        assert len(keys) == 1
+
+    def test_a_key_that_is_marked_for_deletion_is_not_made_anew(self, aws: Aws) -> None:
+        names = Names("kit_secrets", f"t{uuid.uuid4().hex[:12]}")
+        SecretsManagerSecrets(aws.secrets, names, RealClock()).get("kit_signing_key")
+        aws.secrets.delete_secret(SecretId=names.secret("kit_signing_key"))
+        with pytest.raises(ConfigurationError, match="restore-secret"):
+            SecretsManagerSecrets(aws.secrets, names, RealClock()).get("kit_signing_key")
 
 
 class TestMailer(kit.MailerContract):

@@ -7,7 +7,7 @@ it has sent, as a shop's notifications do. The id goes along, so that a copy can
 from __future__ import annotations
 
 import re
-from email.utils import formataddr, parseaddr
+from email.utils import formataddr
 from typing import TYPE_CHECKING
 
 from cartwheel.ports import Mail, TextMessage
@@ -25,6 +25,7 @@ ID_ATTRIBUTE = "cartwheel_id"
 """The attribute of a text message that carries its id."""
 _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[^\s@<>,;:\"()\[\]\\]{1,255}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\ud800-\udfff]+")
+_NAMED = re.compile(r'"?([^"<>\x00-\x1f\x7f\u2028\u2029\ud800-\udfff]*)"? *<([^<>]*)>')
 _NUMBER = re.compile(r"\+[1-9][0-9]{1,14}")
 _SAFE = re.compile(r"[^\x21-\x7e]")
 
@@ -34,9 +35,10 @@ class SesMailer:
 
     def __init__(self, client: SESV2Client, sender: str) -> None:
         self._client = client
-        name, address = parseaddr(sender)
+        named = _NAMED.fullmatch(sender)
+        name, address = (named[1].strip(), named[2]) if named else ("", sender)
         # A name in other letters than ASCII is written as a header writes it.
-        self._sender = formataddr((_CONTROL.sub(" ", name), _address(address, "the sender")))
+        self._sender = formataddr((name, _address(address, "the sender")))
 
     def send(self, mail: Mail) -> None:
         """Hand the mail over; raises Unavailable, and ValueError for what is no address."""

@@ -54,12 +54,14 @@ class SecretsManagerSecrets:
         if kept is not None and now < until:
             return kept
         try:
-            value = self._read(name) or (name.endswith(OWN_KEYS) and self._make(name))
+            value = self._read(name)
+            if value is None and name.endswith(OWN_KEYS):
+                value = self._make(name)
         except Unavailable:
             if kept is None:
                 raise
             return kept
-        if not value:
+        if value is None:
             raise SecretNotFound(
                 name,
                 f"aws secretsmanager create-secret --name {self._names.secret(name)} "
@@ -97,7 +99,7 @@ class SecretsManagerSecrets:
             if code_of(error) != _EXISTS:
                 raise self._refused(error, name, "secretsmanager:CreateSecret") from error
             found = self._read(name)
-            if not found:
+            if found is None:
                 raise Unavailable(
                     f"secret '{self._names.secret(name)}' exists and has no value yet; unless "
                     "somebody is just making it: aws secretsmanager put-secret-value"
