@@ -1,21 +1,56 @@
-"""The adapter for Amazon Web Services: workflows on Step Functions, a store on DynamoDB."""
+"""The adapter for Amazon Web Services: native parts for an application, and what deploys them.
 
-from cartwheel_aws._check import check
-from cartwheel_aws._compile import compile_workflow, frame
-from cartwheel_aws._cost import cost
-from cartwheel_aws._handler import handler, task_answer
-from cartwheel_aws._outcome import ended
-from cartwheel_aws._store import DynamoStore
-from cartwheel_aws._tables import table_of
+Names load on first use: a function needs a part of this only, and only that part is with it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cartwheel_aws._check import check
+    from cartwheel_aws._compile import compile_workflow, frame
+    from cartwheel_aws._cost import cost
+    from cartwheel_aws._handler import handler, task_answer
+    from cartwheel_aws._outcome import ended
+    from cartwheel_aws._package import Package, Packages, packages
+    from cartwheel_aws._store import DynamoStore
+    from cartwheel_aws._tables import table_of
+
+_HOMES = {
+    "DynamoStore": "_store",
+    "Package": "_package",
+    "Packages": "_package",
+    "check": "_check",
+    "compile_workflow": "_compile",
+    "cost": "_cost",
+    "ended": "_outcome",
+    "frame": "_compile",
+    "handler": "_handler",
+    "packages": "_package",
+    "table_of": "_tables",
+    "task_answer": "_handler",
+}
 
 __all__ = [
     "DynamoStore",
+    "Package",
+    "Packages",
     "check",
     "compile_workflow",
     "cost",
     "ended",
     "frame",
     "handler",
+    "packages",
     "table_of",
     "task_answer",
 ]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"cartwheel_aws.{home}"), name)

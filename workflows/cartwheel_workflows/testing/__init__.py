@@ -80,7 +80,7 @@ class Shop:
 
     def _open(self) -> tuple[Host, dict[str, Caller]]:
         if self._opened is None:
-            from cartwheel_workflows._accounts import open_with_accounts
+            from cartwheel_workflows.testing._accounts import open_with_accounts
 
             self._opened = open_with_accounts(self._hook)
         return self._opened

@@ -1,0 +1,62 @@
+"""Asks pip for wheels: the only place here that runs another program."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from cartwheel.packaging._errors import PackagingError
+from cartwheel.packaging._target import Target
+
+_OFFLINE = ("Retrying (", "ConnectionError", "NewConnectionError", "Could not fetch URL")
+_UNKNOWN = ("No matching distribution found", "Could not find a version")
+_SECONDS = 1200
+
+
+def download(
+    pins: Sequence[str], target: Target, into: Path, *, wheels: Path | None, index: bool = True
+) -> None:
+    """Download the wheels of pins, `name==version`, for a target into a folder.
+
+    pip's own configuration says where from, and pip compares each file with the index's hash;
+    `wheels` is a folder that is looked into as well, or only, without `index`. Raises
+    PackagingError when pip is missing, when there is no such wheel, and when no index answers.
+    """
+    # -P: no module of the current folder is taken for pip.
+    command = [sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", "--no-input"]
+    command += ["download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(into)]
+    command += ["--implementation", "cp", "--python-version", target.python]
+    command += [word for platform in target.platforms for word in ("--platform", platform)]
+    if wheels is not None:
+        command += ["--find-links", str(wheels)]
+    if not index:
+        command += ["--no-index"]
+    try:
+        done = subprocess.run(  # noqa: S603 - no shell, and each word is made here
+            [*command, *pins], capture_output=True, check=False, timeout=_SECONDS
+        )
+    except subprocess.TimeoutExpired as error:
+        raise PackagingError(
+            f"pip did not finish within {_SECONDS} s ({', '.join(pins)} for {target}); try again"
+        ) from error
+    if done.returncode:
+        told = done.stderr.decode("utf-8", "replace").strip()
+        raise PackagingError(_explain(told, pins, target))
+
+
+def _explain(told: str, pins: Sequence[str], target: Target) -> str:
+    last = "\n".join(told.splitlines()[-3:])
+    if "No module named pip" in told:
+        return f"{sys.executable} has no pip, which downloads wheels: {sys.executable} -m ensurepip"
+    if any(sign in told for sign in _OFFLINE):
+        return f"pip reaches no package index ({', '.join(pins)} for {target}):\n{last}"
+    if any(sign in told for sign in _UNKNOWN):
+        missing = [pin for pin in pins if pin in told] or list(pins)
+        return (
+            f"there is no wheel of {', '.join(missing)} for {target}: take a version that has one, "
+            "or build it on such a machine (pip wheel --no-deps NAME==VERSION) and give the folder "
+            f"with it as wheels; pip says:\n{last}"
+        )
+    return f"pip could not download {', '.join(pins)} for {target}:\n{last}"
