@@ -10,7 +10,7 @@ import base64
 import hashlib
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -34,7 +34,7 @@ _MACHINES: dict[str, str] = {"arm64": "aarch64", "x86_64": "x86_64"}
 # with glibc 2.34: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
 _GLIBC = {"3.11": 26, "3.12": 34, "3.13": 34}
 
-# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: a function and its layers.
+# A function with its layers: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 _LARGEST = 250 * 1024 * 1024
 
 # Layers are unpacked into /opt, and /opt/python is on Python's search path.
@@ -91,7 +91,7 @@ _MODULES = (
 class Package:
     """Is one zip archive; `unpacked` is its size in a function, in bytes."""
 
-    content: bytes
+    content: bytes = field(repr=False)
     unpacked: int
 
     @property
