@@ -56,6 +56,7 @@ _IN_RUNTIME = {"boto3", "botocore"}
 # What compiles, checks, draws, packages or finds adapters. A new module is packaged until it is
 # named here, and nothing that is packaged may need one of these to load.
 _MODULES = (
+    "cartwheel.manifest",
     "cartwheel.packaging",
     "cartwheel.plugins",
     "cartwheel.workflow._diagram",

@@ -31,7 +31,8 @@ def compiled(files: Mapping[str, bytes], target: Target, *, root: str) -> Built:
     """Add each module's .pyc, when the running Python is the target's; `root` is where they will
     be, `/opt/python`, and what tracebacks show.
 
-    A file that is no Python of this version is left as it is: some wheels hold templates.
+    A file that is no Python of this version is left as it is: some wheels hold templates. The bytes
+    are the same on every machine with the same patch release of Python.
     """
     if not target.is_running:
         note = (

@@ -46,8 +46,7 @@ def read_imports(path: str, content: bytes) -> Iterator[Import]:
     except (SyntaxError, ValueError) as error:
         line = f":{error.lineno}" if isinstance(error, SyntaxError) else ""
         raise PackagingError(f"{path}{line} is no Python: {error}") from error
-    place = PurePosixPath(path)
-    yield from _walk(tree.body, place.parent.parts, at_load=True)
+    yield from _walk(tree.body, PurePosixPath(path).parent.parts, at_load=True)
 
 
 def _walk(nodes: Iterable[ast.AST], package: tuple[str, ...], *, at_load: bool) -> Iterator[Import]:
@@ -58,8 +57,9 @@ def _walk(nodes: Iterable[ast.AST], package: tuple[str, ...], *, at_load: bool) 
                     yield Import(alias.name, at_load)
             case ast.ImportFrom():
                 base = _base(node, package)
-                for name in (base, *(f"{base}.{alias.name}" for alias in node.names)):
-                    yield Import(name, at_load)
+                if base:
+                    for name in (base, *(f"{base}.{alias.name}" for alias in node.names)):
+                        yield Import(name, at_load)
             case ast.If() if _for_type_checkers(node.test):
                 yield from _walk(node.orelse, package, at_load=at_load)
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
@@ -69,10 +69,13 @@ def _walk(nodes: Iterable[ast.AST], package: tuple[str, ...], *, at_load: bool) 
 
 
 def _base(node: ast.ImportFrom, package: tuple[str, ...]) -> str:
+    """Name what is imported from; a relative import that leaves its package names nothing."""
     if not node.level:
         return node.module or ""
-    kept = package[: len(package) - node.level + 1]
-    return ".".join([*kept, *([node.module] if node.module else [])])
+    depth = len(package) - node.level + 1
+    if depth <= 0:
+        return ""
+    return ".".join([*package[:depth], *([node.module] if node.module else [])])
 
 
 def _for_type_checkers(test: ast.expr) -> bool:

@@ -54,12 +54,13 @@ def requirements_of(
     Raises PackagingError for what is not installed here, or in another version than asked for.
     """
     _check_tools()
+    framework = _framework()
     left_out = {_normal(name) for name in leave_out}
     from packaging.version import Version
 
     own = {FRAMEWORK, *_holders(spec)}
     pins: dict[str, Pin] = {}
-    pending = [*_wishes(distribution(FRAMEWORK), frozenset()), *_project_wishes(folder)]
+    pending = [*_wishes(framework, frozenset()), *_project_wishes(folder)]
     for name in sorted(own - {FRAMEWORK}):
         pending += _wishes(distribution(name), frozenset())
     seen: set[tuple[str, frozenset[str]]] = set()
@@ -86,6 +87,16 @@ def _check_tools() -> None:
         raise PackagingError(
             "requirements are read with the distribution 'packaging', which is not installed: "
             "pip install packaging"
+        ) from error
+
+
+def _framework() -> Distribution:
+    try:
+        return distribution(FRAMEWORK)
+    except PackageNotFoundError as error:
+        raise PackagingError(
+            f"'{FRAMEWORK}' runs from its sources and is not installed, so nobody knows what it "
+            "needs: pip install -e it"
         ) from error
 
 

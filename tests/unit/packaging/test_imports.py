@@ -15,6 +15,7 @@ from cartwheel.packaging._imports import read_imports
         ("from a.b import c", {"a.b", "a.b.c"}, set()),
         ("from . import x", {"pkg.sub", "pkg.sub.x"}, set()),
         ("from ..y import z", {"pkg.y", "pkg.y.z"}, set()),
+        ("from ... import x\nfrom ....y import z", set(), set()),
         ("def f():\n    import a", set(), {"a"}),
         ("async def f():\n    import a", set(), {"a"}),
         ("class C:\n    import a\n    def f(self):\n        import b", {"a"}, {"b"}),

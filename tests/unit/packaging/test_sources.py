@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,11 @@ from cartwheel.packaging import PackagingError, sources_of
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def write(folder: Path, **files: str | bytes) -> Path:
+def write(folder: Path, files: Mapping[str, str | bytes]) -> None:
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return folder
 
 
 def own(spec: str, folder: Path, *leave_out: str, also: tuple[str, ...] = ()) -> set[str]:
@@ -27,7 +27,7 @@ def own(spec: str, folder: Path, *leave_out: str, also: tuple[str, ...] = ()) ->
 def test_a_module_brings_what_it_imports_and_what_that_imports(tmp_path: Path) -> None:
     write(
         tmp_path,
-        **{
+        {
             "site_app.py": "import helper_one\n",
             "helper_one.py": "def later():\n    from helper_two import x\n",
             "helper_two/__init__.py": "import json, pydantic\n",
@@ -46,7 +46,7 @@ def test_a_module_brings_what_it_imports_and_what_that_imports(tmp_path: Path) -
 def test_a_package_brings_its_data_and_not_what_developers_keep_beside(tmp_path: Path) -> None:
     write(
         tmp_path,
-        **{
+        {
             "site/__init__.py": "",
             "site/py.typed": "",
             "site/mails/welcome.html": b"\xff\x00",
@@ -70,22 +70,22 @@ def test_a_package_brings_its_data_and_not_what_developers_keep_beside(tmp_path:
 
 
 def test_a_namespace_package_is_taken_from_the_folder(tmp_path: Path) -> None:
-    write(tmp_path, **{"acme_spread/api.py": "", "acme_spread/x/y.py": ""})
+    write(tmp_path, {"acme_spread/api.py": "", "acme_spread/x/y.py": ""})
     assert own("acme_spread.api:app", tmp_path) == {"acme_spread/api.py", "acme_spread/x/y.py"}
 
 
 def test_installed_distributions_are_no_sources(tmp_path: Path) -> None:
-    write(tmp_path, **{"site_app.py": "import pydantic, packaging, argon2\n"})
+    write(tmp_path, {"site_app.py": "import pydantic, packaging, argon2\n"})
     assert own("site_app:app", tmp_path) == {"site_app.py"}
 
 
 def test_what_is_imported_by_name_only_is_given(tmp_path: Path) -> None:
-    write(tmp_path, **{"site_app.py": "", "plugged.py": ""})
+    write(tmp_path, {"site_app.py": "", "plugged.py": ""})
     assert own("site_app:app", tmp_path, also=("plugged",)) == {"site_app.py", "plugged.py"}
 
 
 def test_the_framework_is_there_without_what_tests_need(tmp_path: Path) -> None:
-    write(tmp_path, **{"site_app.py": ""})
+    write(tmp_path, {"site_app.py": ""})
     files = sources_of("site_app:app", tmp_path)
     assert {"cartwheel/__init__.py", "cartwheel/py.typed", "cartwheel/app.py"} <= set(files)
     assert not [path for path in files if path.startswith("cartwheel/testing")]
@@ -101,7 +101,7 @@ def test_the_shop_brings_its_services_and_workflows_without_what_tests_need() ->
 def test_what_is_left_out_is_left_out_with_all_below_it(tmp_path: Path) -> None:
     write(
         tmp_path,
-        **{
+        {
             "site_app/__init__.py": "def later():\n    import site_app.tool\n",
             "site_app/tool/__init__.py": "import json\n",
             "site_app/tool/data.txt": "",
@@ -123,13 +123,13 @@ def test_what_is_left_out_is_left_out_with_all_below_it(tmp_path: Path) -> None:
     ],
 )
 def test_what_others_need_to_load_can_not_be_left_out(tmp_path: Path, line: str, told: str) -> None:
-    write(tmp_path, **{"site_app/__init__.py": line, "site_app/tool.py": ""})
+    write(tmp_path, {"site_app/__init__.py": line, "site_app/tool.py": ""})
     with pytest.raises(PackagingError, match=told):
         sources_of("site_app:app", tmp_path, leave_out=["site_app.tool"])
 
 
 def test_code_that_is_compiled_for_this_machine_is_refused(tmp_path: Path) -> None:
-    write(tmp_path, **{"site_app/__init__.py": "", "site_app/fast.so": b"\x7fELF"})
+    write(tmp_path, {"site_app/__init__.py": "", "site_app/fast.so": b"\x7fELF"})
     with pytest.raises(PackagingError, match=r"fast\.so is compiled for this machine"):
         sources_of("site_app:app", tmp_path)
 
@@ -146,6 +146,6 @@ def test_a_name_of_another_shape_is_refused(tmp_path: Path, spec: str) -> None:
 
 
 def test_a_module_that_is_no_python_is_named(tmp_path: Path) -> None:
-    write(tmp_path, **{"site_app.py": "x = = 1"})
+    write(tmp_path, {"site_app.py": "x = = 1"})
     with pytest.raises(PackagingError, match=r"site_app\.py:1 is no Python"):
         sources_of("site_app:app", tmp_path)
