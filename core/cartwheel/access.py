@@ -22,7 +22,11 @@ T = TypeVar("T")
 
 Service: TypeAlias = Literal["events", "mailer", "sms", "payments"]
 
-RESERVED = ("cartwheel", "edge", "keeper")
+EDGE = "edge"
+"""The function for what the framework answers itself, and for paths that no service has."""
+KEEPER = "keeper"
+"""The function for the framework's own schedules."""
+RESERVED = ("cartwheel", EDGE, KEEPER)
 """Names of the framework's own: of its schedules, and of its two functions."""
 
 serving: ContextVar[str] = ContextVar("cartwheel_serving", default="")

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 SWEEP_SECONDS = 30
 """How often outboxes are swept for events that a crash left behind."""
 SWEEPER = "cartwheel.sweep_outbox"
+SETTLER = "cartwheel.settle_runs"
+"""The schedule of adapters whose runs are executed elsewhere (`ForeignRuntime.settle_runs`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,10 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from cartwheel.access import Uses, uses_of
+from cartwheel.access import EDGE, KEEPER, Uses, uses_of
 from cartwheel.app import App, Consumer, Route, Service, Subscription
 from cartwheel.dispatch import SWEEP_SECONDS, SWEEPER
 from cartwheel.unit import OUTBOX_INDEX
-
-EDGE = "edge"
-"""The function for what the framework answers itself, and for paths that no service has."""
-KEEPER = "keeper"
-"""The function for the framework's own schedules."""
 
 
 class _Data(BaseModel):

@@ -19,11 +19,11 @@ from cartwheel import testing as kit
 from cartwheel.app import App
 from cartwheel.host import Host
 from cartwheel.ports import ConfigurationError, JsonObject, Mail, Secrets, TextMessage
+from cartwheel.realtime import RealClock
 from cartwheel.testing import OpenHost
 from cartwheel_aws._names import Names
 from cartwheel_aws._outside import ID_ATTRIBUTE, ID_HEADER
 from cartwheel_aws._secrets import SecretsManagerSecrets
-from cartwheel_local._time import RealClock
 from tests.engines.aws._processes import ACCOUNT
 from tests.support.aws_stage import Aws, StageHost
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cartwheel.manifest import EDGE, KEEPER, Manifest, manifest_of
+from cartwheel.access import EDGE, KEEPER
+from cartwheel.manifest import Manifest, manifest_of
 from cartwheel.workflow import Workflow
 from cartwheel_workflows.shop import shop_app
 
