@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, cast
 
 import uvicorn
 
-from cartwheel.http import Request, Response
+from cartwheel.http import BadRequest, Request, Response
 from cartwheel.ports import ConfigurationError
 from cartwheel_local._bank_page import bank_page
-from cartwheel_local._decoding import Malformed, decode_request, first_header
+from cartwheel_local._decoding import decode_request, first_header
 from cartwheel_local._host import LocalHost
 from cartwheel_local._pages import page
 from cartwheel_local._protocol import PatientProtocol
@@ -66,8 +66,8 @@ class Application:
             return
         except TimeoutError:
             response, close = _problem(408, "The request's body took too long"), True
-        except Malformed as error:
-            response, close = _problem(400, str(error)), True
+        except BadRequest as error:
+            response, close = _problem(400, error.message), True
         headers = [
             (name.lower().encode("latin-1"), value.encode("latin-1"))
             for name, value in response.headers.items()

@@ -28,6 +28,7 @@ from cartwheel.http._problems import (
     UnsupportedMediaType,
     problem,
 )
+from cartwheel.http._wire import gather_query, wire_path, wire_query
 
 __all__ = [
     "ANYONE",
@@ -62,8 +63,11 @@ __all__ = [
     "UnsupportedMediaType",
     "View",
     "etag",
+    "gather_query",
     "only",
     "openapi",
     "problem",
     "require_match",
+    "wire_path",
+    "wire_query",
 ]
