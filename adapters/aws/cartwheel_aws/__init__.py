@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from cartwheel_aws._compile import compile_workflow, frame
     from cartwheel_aws._cost import cost
     from cartwheel_aws._handler import handler, task_answer
+    from cartwheel_aws._http import answer_http
+    from cartwheel_aws._http_events import HttpKind, http_kind
     from cartwheel_aws._outcome import ended
     from cartwheel_aws._package import Package, Packages, packages
     from cartwheel_aws._store import DynamoStore
@@ -20,14 +22,17 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "DynamoStore": "_store",
+    "HttpKind": "_http_events",
     "Package": "_package",
     "Packages": "_package",
+    "answer_http": "_http",
     "check": "_check",
     "compile_workflow": "_compile",
     "cost": "_cost",
     "ended": "_outcome",
     "frame": "_compile",
     "handler": "_handler",
+    "http_kind": "_http_events",
     "packages": "_package",
     "table_of": "_tables",
     "task_answer": "_handler",
@@ -35,14 +40,17 @@ _HOMES = {
 
 __all__ = [
     "DynamoStore",
+    "HttpKind",
     "Package",
     "Packages",
+    "answer_http",
     "check",
     "compile_workflow",
     "cost",
     "ended",
     "frame",
     "handler",
+    "http_kind",
     "packages",
     "table_of",
     "task_answer",

@@ -28,7 +28,7 @@ from cartwheel.http._problems import (
     UnsupportedMediaType,
     problem,
 )
-from cartwheel.http._wire import gather_query, wire_path, wire_query
+from cartwheel.http._wire import gather_query, wire_parameter, wire_path, wire_query
 
 __all__ = [
     "ANYONE",
@@ -68,6 +68,7 @@ __all__ = [
     "openapi",
     "problem",
     "require_match",
+    "wire_parameter",
     "wire_path",
     "wire_query",
 ]

@@ -30,6 +30,11 @@ def wire_query(encoded: bytes) -> dict[str, tuple[str, ...]]:
     return gather_query(_parameters(encoded))
 
 
+def wire_parameter(encoded: bytes) -> str:
+    """Decode the name or value of a query's parameter; raises BadRequest."""
+    return _decoded(encoded.replace(b"+", b" "), "query")
+
+
 def gather_query(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
     """Put decoded parameters together, each with its values in order; raises BadRequest."""
     found: dict[str, tuple[str, ...]] = {}
@@ -45,8 +50,8 @@ def gather_query(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]
 def _parameters(query: bytes) -> Iterator[tuple[str, str]]:
     for part in query.split(b"&"):
         if part:
-            name, _, value = part.replace(b"+", b" ").partition(b"=")
-            yield _decoded(name, "query"), _decoded(value, "query")
+            name, _, value = part.partition(b"=")
+            yield wire_parameter(name), wire_parameter(value)
 
 
 def _decoded(encoded: bytes, what: str) -> str:
