@@ -12,6 +12,8 @@ from cartwheel.trace import trace_id
 
 Sink = Callable[[str], None]
 
+_write_json = json.JSONEncoder(default=str, separators=(",", ":")).encode
+
 
 def to_stderr(line: str) -> None:
     """Write a log line to standard error in one write, so that threads don't mix lines."""
@@ -63,4 +65,4 @@ class Log:
             line["trace_id"] = trace
         line.update(self._fields)
         line.update(fields)
-        self._sink(json.dumps(line, default=str, separators=(",", ":")))
+        self._sink(_write_json(line))

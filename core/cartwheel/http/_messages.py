@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from cartwheel.ports import Json
 
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"[\t -~]*")
+_HEADER_NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]*")
+_HEADER_VALUES = re.compile(r"[\t -~]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,17 @@ class Response:
     body: bytes = b""
 
     def __post_init__(self) -> None:
-        for name, value in self.headers.items():
-            if not (_HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(value)):
-                raise ValueError(
-                    f"header {name!r} has a name or value that HTTP cannot carry: {value!r}; "
-                    "encode what comes from outside"
-                )
+        headers = self.headers
+        # Every character is judged by itself, so all names and all values are judged at once.
+        if (
+            "" in headers
+            or not _HEADER_NAMES.fullmatch("".join(headers))
+            or not _HEADER_VALUES.fullmatch("".join(headers.values()))
+        ):
+            raise ValueError(
+                f"among the headers {dict(headers)!r} is a name or value that HTTP cannot carry; "
+                "encode what comes from outside"
+            )
 
     def header(self, name: str) -> str | None:
         """Give the value of a header, by its name in any case."""

@@ -44,6 +44,7 @@ class _Node(Generic[T]):
     literals: dict[str, _Node[T]] = field(default_factory=dict)
     parameter: _Node[T] | None = None
     leaves: dict[str, _Leaf[T]] = field(default_factory=dict)
+    allow: tuple[str, ...] = ()
 
 
 class Router(Generic[T]):
@@ -69,6 +70,7 @@ class Router(Generic[T]):
             else:
                 node = node.literals.setdefault(segment, _Node())
         node.leaves[method] = _Leaf(endpoint, path, tuple(positions))
+        node.allow = _allow([node])
 
     def find(self, method: str, path: str) -> Match[T] | Miss:
         """Give what a request meets; the path is percent-decoded."""
@@ -78,13 +80,20 @@ class Router(Generic[T]):
         # Each node is reached in one way only, so there are never more live nodes than routes.
         live = [self._root]
         for segment in segments:
-            live = [child for node in live for child in _children(node, segment)]
-            if not live:
+            reached: list[_Node[T]] = []
+            for node in live:
+                child = node.literals.get(segment)
+                if child is not None:
+                    reached.append(child)
+                if node.parameter is not None and _fits(segment):
+                    reached.append(node.parameter)
+            if not reached:
                 return Miss(())
+            live = reached
         ends = [node for node in live if node.leaves]
         if not ends:
             return Miss(())
-        allow = _allow(ends)
+        allow = ends[0].allow if len(ends) == 1 else _allow(ends)
         wanted = "GET" if method == "HEAD" else method
         for node in ends:
             leaf = node.leaves.get(wanted)
@@ -98,12 +107,12 @@ def _segments(path: str) -> list[str]:
     return [] if path == "/" else path.split("/")[1:]
 
 
-def _children(node: _Node[T], segment: str) -> list[_Node[T]]:
-    literal = node.literals.get(segment)
-    found = [] if literal is None else [literal]
-    if node.parameter is not None and 0 < len(segment.encode("utf-8", "replace")) <= MAX_SEGMENT:
-        found.append(node.parameter)
-    return found
+def _fits(segment: str) -> bool:
+    # No character takes more than four bytes.
+    size = len(segment)
+    return 0 < size and (
+        size <= MAX_SEGMENT // 4 or len(segment.encode("utf-8", "replace")) <= MAX_SEGMENT
+    )
 
 
 def _allow(nodes: list[_Node[T]]) -> tuple[str, ...]:

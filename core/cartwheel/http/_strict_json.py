@@ -6,6 +6,8 @@ import json
 import re
 from typing import NoReturn
 
+from pydantic_core import from_json, to_json
+
 from cartwheel.http._problems import InvalidJson
 from cartwheel.ports import Json
 
@@ -14,11 +16,16 @@ MAX_DEPTH = 32
 MAX_INT = 2**53 - 1
 """The largest integer that every JSON reader keeps exactly; its negative is the smallest."""
 
+_UNSURE: Json = {"": "is told by identity"}
 _BOM = b"\xef\xbb\xbf"
 _SHOWN = 40
 # A string, also one that never ends, is one match: brackets within it open nothing, and no
 # input makes the scan start over.
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
+# All digits as one digit, and what makes a float of them as one letter.
+_SHAPES = bytes.maketrans(b"123456789.E", b"000000000ee")
+_DOUBTFUL = (b"0e", b"0" * 16)
+"""What may be a float or a long integer; within a string it costs a second look, no more."""
 
 
 def read_json(body: bytes) -> Json:
@@ -27,6 +34,28 @@ def read_json(body: bytes) -> Json:
     Refused are duplicate names, floats in any form, integers beyond 2^53, NaN and Infinity,
     nesting beyond 32, lone surrogates, a byte order mark and bytes that are not UTF-8.
     """
+    quick = _quick(body)
+    return _read(body) if quick is _UNSURE else quick
+
+
+def _quick(body: bytes) -> Json:
+    """Read what leaves no doubt, at the speed of pydantic; otherwise give `_UNSURE`."""
+    if b"\\" in body or body.count(b"[") + body.count(b"{") > MAX_DEPTH:
+        return _UNSURE
+    shapes = body.translate(_SHAPES)
+    if _DOUBTFUL[0] in shapes or _DOUBTFUL[1] in shapes:
+        return _UNSURE
+    try:
+        value: Json = from_json(body, allow_inf_nan=False)
+    except ValueError:
+        return _UNSURE
+    # Written again it has every string as it was. A name that came twice stands there once, and
+    # its colon is missing.
+    return value if to_json(value).count(b":") == body.count(b":") else _UNSURE
+
+
+def _read(body: bytes) -> Json:
+    """Read a body with an eye on everything, and say what is wrong with it."""
     if body.startswith(_BOM):
         raise InvalidJson("the body begins with a byte order mark; send UTF-8 without one")
     try:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cartwheel.http import InvalidJson
-from cartwheel.http._strict_json import MAX_DEPTH, MAX_INT, canonical, read_json
+from cartwheel.http._strict_json import MAX_DEPTH, MAX_INT, _read, canonical, read_json
 from cartwheel.ports import Json
 
 REFUSED = {
@@ -99,3 +99,64 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     except InvalidJson:
         return
     assert read_json(canonical(value).encode()) == value
+
+
+_PIECES = st.sampled_from(
+    [
+        *["{", "}", "[", "]", ":", ",", '"', '"a"', '"b"', '"a":', '"b":1', '"a":1', " ", "\n", "\t"],
+        *["1", "0", "-", "01", "1.5", "1e5", "1E5", "-0", "9007199254740992", "123456789012345"],
+        *["true", "false", "null", "NaN", "Infinity", "-Infinity", "\\u0061", "\\", "\ufeff", "é"],
+        *['":"', '"::"', '": "', "\x00", "\x1f", "\x7f", '"a":{"a":1}', '{"a":1,"a":2}', "\ud800"],
+    ]
+)
+
+
+@settings(max_examples=3000)
+@given(st.lists(_PIECES, max_size=14).map("".join))
+def test_the_quick_look_never_differs_from_the_thorough_one(text: str) -> None:
+    _compare(text.encode("utf-8", "surrogatepass"))
+
+
+@settings(max_examples=1000)
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(':"\\ab {é', max_size=6),
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.dictionaries(st.text(':"ab', max_size=3), inner, max_size=4)
+        ),
+        max_leaves=20,
+    ),
+    st.sampled_from([None, 1, "\t"]),
+    st.booleans(),
+)
+def test_the_quick_look_reads_what_was_written(value: Json, indent: int, ascii_: bool) -> None:
+    _compare(json.dumps(value, indent=indent, ensure_ascii=ascii_).encode())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a":1,"a":1}',
+        b'{"a" :1, "a":2}',
+        b'{"a" : 1,"b":":", "a":2}',
+        b'[{"a":{"b":1},"a":{"b":1}}]',
+        b'{"":1,"":2}',
+        b'{"a":{"x":":"},"a":"::"}',
+    ],
+)
+def test_a_duplicate_name_is_seen_however_it_is_written(body: bytes) -> None:
+    with pytest.raises(InvalidJson, match="twice"):
+        read_json(body)
+
+
+def _compare(body: bytes) -> None:
+    try:
+        thorough = _read(body)
+    except InvalidJson as error:
+        with pytest.raises(InvalidJson) as caught:
+            read_json(body)
+        assert caught.value.message == error.message
+    else:
+        quick = read_json(body)
+        assert json.dumps(quick) == json.dumps(thorough)
