@@ -78,7 +78,9 @@ class Dispatcher:
         if gateway is None:
             from cartwheel.http import Gateway
 
-            gateway = self._gateway = Gateway(self.app, self.ports, self.log, self.tracer)
+            gateway = self._gateway = Gateway(
+                self.app, self.ports, self.log, self.tracer if self._spans else None
+            )
         return gateway(request)
 
     def task(self, name: str, key: str, run_id: str, input: bytes) -> TaskReply:

@@ -56,8 +56,10 @@ def encode(response: Response, kind: HttpKind) -> JsonObject:
 def _headers(response: Response, kind: HttpKind) -> JsonObject:
     headers: dict[str, Json] = dict(response.headers)
     if kind is HttpKind.HTTP_API or kind is HttpKind.FUNCTION_URL:
+        if "set-cookie" not in map(str.lower, headers):
+            return {"headers": headers}
         cookies = [headers.pop(name) for name in response.headers if name.lower() == "set-cookie"]
-        return {"headers": headers, "cookies": cookies} if cookies else {"headers": headers}
+        return {"headers": headers, "cookies": cookies}
     if kind is HttpKind.ALB:
         return {"headers": headers, "statusDescription": _described(response.status)}
     multi: JsonObject = {"multiValueHeaders": {name: [headers[name]] for name in headers}}
@@ -68,8 +70,7 @@ def _headers(response: Response, kind: HttpKind) -> JsonObject:
 
 def _text(response: Response) -> tuple[str, bool]:
     """Give the body as text and whether it had to be written as Base64 for that."""
-    coding = response.header("content-encoding")
-    if coding is None or coding == "identity":
+    if "content-encoding" not in map(str.lower, response.headers):
         try:
             return response.body.decode(), False
         except UnicodeDecodeError:

@@ -88,10 +88,10 @@ def _format_2(event: JsonObject, kind: HttpKind) -> Request:
     return Request(
         _text(http.get("method"), "requestContext.http.method"),
         path,
-        query=wire_query(encoded),
-        headers=headers,
-        body=_body(event),
-        client=_client(http),
+        wire_query(encoded) if encoded else {},
+        headers,
+        _body(event),
+        _client(http),
     )
 
 
@@ -137,7 +137,7 @@ def _decoded_path(path: str, context: JsonObject) -> str:
     if not path.startswith("/"):
         raise BadRequest("the path must begin with a slash")
     # The gateway decodes every escape but that of the percent sign itself.
-    return path.replace("%25", "%")
+    return path.replace("%25", "%") if "%" in path else path
 
 
 def _parameters(event: JsonObject) -> Iterator[tuple[str, str]]:
@@ -158,10 +158,8 @@ def _single(given: Json, what: str) -> dict[str, tuple[str, ...]]:
         return {}
     named = _object(given, what)
     texts = _texts(list(named.values()), what)
-    # As many headers as a browser sends cost a loop more than all the rest of this module.
-    headers: dict[str, tuple[str, ...]] = dict(
-        zip(map(str.lower, named), zip(texts, strict=True), strict=True)
-    )
+    # A loop over as many headers as a browser sends costs more than the rest of this module.
+    headers: dict[str, tuple[str, ...]] = dict(zip(map(str.lower, named), zip(texts)))  # noqa: B905
     if len(headers) == len(named):
         return headers
     return _multiple({name: [value] for name, value in named.items()}, what)

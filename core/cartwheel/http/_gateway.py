@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import json
 import re
@@ -40,7 +39,7 @@ from cartwheel.http._router import Miss, Router
 from cartwheel.http._strict_json import read_json
 from cartwheel.log import Log
 from cartwheel.ports import Conflict, DomainError, Json, Ports, Unavailable
-from cartwheel.trace import PlainTracer, Tracer, is_traceparent, trace_id
+from cartwheel.trace import Tracer, begun, enter, is_traceparent, leave, trace_id
 
 if TYPE_CHECKING:
     from cartwheel.app import App, Route
@@ -53,6 +52,7 @@ RETRY_SECONDS = 1
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/-]+=*)")
 _JSON_TYPE = re.compile(r'application/json[ \t]*(;[ \t]*charset="?utf-8"?[ \t]*)?', re.IGNORECASE)
+_PLAIN_JSON = ("application/json",)
 _UNREADABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 _SECURITY = {
@@ -94,12 +94,13 @@ class Gateway:
 
     def __init__(self, app: App, ports: Ports, log: Log, tracer: Tracer | None = None) -> None:
         self._app = app
-        self._tracer: Tracer = tracer or PlainTracer()
+        self._tracer = tracer
         self._ports = ports
         self._log = log
         self._guard = IdempotencyGuard(ports)
         security = app.security_headers
         self._security = {**_SECURITY, **(security.answer() if security is not None else {})}
+        self._secured = frozenset(map(str.lower, self._security))
         self._router: Router[_Endpoint | _BuiltIn] = Router()
         self._router.add("GET", "/health", _BuiltIn(_healthy))
         self._router.add("GET", "/openapi.json", _BuiltIn(self._openapi))
@@ -111,6 +112,13 @@ class Gateway:
         """Answer a request; no exception leaves but those that end the process."""
         seen = self._identify(request)
         method = request.method if request.method in _METHODS else "OTHER"
+        if self._tracer is None:
+            # As PlainTracer would do it, without the objects of a span that nobody looks at.
+            token = enter(seen.traceparent or begun(seen.request_id))
+            try:
+                return self._answered(request, seen, method)
+            finally:
+                leave(token)
         notes = {"http.request.method": method, "cartwheel.request_id": seen.request_id}
         with self._tracer.span("request", method, seen.traceparent, seen.request_id, notes) as span:
             response = self._answered(request, seen, method)
@@ -124,7 +132,7 @@ class Gateway:
             response = self._answer(request, seen)
         except Exception as error:  # noqa: BLE001  # the last line: every error becomes an answer
             response = self._refusal(error, seen)
-        response = _finished(response, request, seen, self._edge(request, seen))
+        response = self._finished(response, request, seen)
         took = self._ports.clock.now() - started
         _say(
             seen.log.info,
@@ -137,27 +145,43 @@ class Gateway:
         )
         return response
 
-    def _edge(self, request: Request, seen: _Seen) -> dict[str, str]:
-        """Give the headers that the application is configured to add."""
-        headers = dict(self._security)
+    def _finished(self, response: Response, request: Request, seen: _Seen) -> Response:
+        """Add what every answer carries, without overwriting what the handler decided."""
+        edge, known = self._security, self._secured
         if self._app.cors is not None:
-            headers |= self._app.cors.answer(request, seen.allow)
-        return headers
+            edge = edge | self._app.cors.answer(request, seen.allow)
+            known = frozenset(map(str.lower, edge))
+        headers = {**response.headers, **edge}
+        given = set(map(str.lower, response.headers))
+        if not given.isdisjoint(known):
+            headers = dict(response.headers)
+            headers.update({name: v for name, v in edge.items() if name.lower() not in given})
+            if "vary" in given and "Vary" in edge:
+                named = next(name for name in headers if name.lower() == "vary")
+                headers[named] = f"{headers[named]}, {edge['Vary']}"
+        headers["X-Request-Id"] = seen.request_id
+        if request.method != "HEAD":
+            return Response(response.status, headers, response.body)
+        if response.status not in {204, 304}:
+            headers["Content-Length"] = str(len(response.body))
+        return Response(response.status, headers)
 
     def _identify(self, request: Request) -> _Seen:
-        given = request.header("x-request-id")
+        headers = request.headers
+        given = headers["x-request-id"][-1] if "x-request-id" in headers else None
         request_id = given if given and _REQUEST_ID.fullmatch(given) else self._ports.ids.new("req")
         log = self._log.bind(request_id=request_id)
-        trace = request.header("traceparent")
+        trace = headers["traceparent"][-1] if "traceparent" in headers else None
         if trace and is_traceparent(trace):
             return _Seen(request_id, log.bind(traceparent=trace), traceparent=trace)
         return _Seen(request_id, log)
 
     def _answer(self, request: Request, seen: _Seen) -> Response:
-        if _UNREADABLE.search(request.path):
+        path = request.path
+        if not (path.isascii() and path.isprintable()) and _UNREADABLE.search(path):
             raise BadRequest("the path holds a control character or bytes that are not UTF-8")
-        found = self._router.find(request.method, request.path)
-        seen.pattern, seen.allow = found.pattern, tuple(found.allow)
+        found = self._router.find(request.method, path)
+        seen.pattern, seen.allow = found.pattern, found.allow
         if not found.allow:
             raise NotFound("no route has this path; GET /openapi.json lists them")
         if request.method == "OPTIONS":
@@ -171,8 +195,17 @@ class Gateway:
             )
         if isinstance(found.endpoint, _BuiltIn):
             return found.endpoint.answer()
+        routed = Request(
+            request.method,
+            path,
+            request.query,
+            request.headers,
+            request.body,
+            request.client,
+            found.params,
+        )
         with at_work(found.endpoint.route.service):
-            return self._serve(found.endpoint, replace(request, path_params=found.params), seen)
+            return self._serve(found.endpoint, routed, seen)
 
     def _serve(self, endpoint: _Endpoint, request: Request, seen: _Seen) -> Response:
         route = endpoint.route
@@ -291,7 +324,7 @@ def _read_body(route: Route, request: Request, arguments: dict[str, object]) -> 
             return None
         raise BadRequest("this route needs a JSON body")
     types = request.headers.get("content-type", ())
-    if len(types) != 1 or not _JSON_TYPE.fullmatch(types[0].strip()):
+    if types != _PLAIN_JSON and (len(types) != 1 or not _JSON_TYPE.fullmatch(types[0].strip())):
         raise UnsupportedMediaType("send the body as UTF-8 with Content-Type: application/json")
     value = read_json(request.body)
     arguments["body"] = read_body(route.body, request.body)
@@ -302,10 +335,11 @@ def _called(route: Route, ctx: Context, arguments: Mapping[str, object]) -> Resp
     result = route.handler(ctx, **arguments)
     if isinstance(result, Response):
         return result
-    status, headers = route.status, {}
+    status = route.status
+    headers: Mapping[str, str] = {}
     if isinstance(result, Reply):
         status = result.status or status
-        headers = dict(result.headers)
+        headers = result.headers
         result = result.model
     if result is None:
         return Response(204, headers)
@@ -314,7 +348,7 @@ def _called(route: Route, ctx: Context, arguments: Mapping[str, object]) -> Resp
             f"{route.name} returned {type(result).__name__}; a handler returns a pydantic model, "
             "a Reply, a Response or None"
         )
-    return _json(result.model_dump_json(by_alias=True).encode(), headers, status)
+    return _json(result.__pydantic_serializer__.to_json(result, by_alias=True), headers, status)
 
 
 def _json(body: bytes, headers: Mapping[str, str], status: int = 200) -> Response:
@@ -323,8 +357,10 @@ def _json(body: bytes, headers: Mapping[str, str], status: int = 200) -> Respons
 
 def _say(write: Callable[..., None], event: str, **fields: object) -> None:
     """Log without letting a full disk or a closed pipe cost the caller the answer."""
-    with contextlib.suppress(Exception):
+    try:  # noqa: SIM105  # every request comes this way, and `suppress` takes longer than a log
         write(event, **fields)
+    except Exception:  # noqa: BLE001, S110  # there is nowhere left to say it
+        pass
 
 
 def _healthy() -> Response:
@@ -335,21 +371,3 @@ def _docs() -> Response:
     from cartwheel.http._docs import docs_page
 
     return docs_page()
-
-
-def _finished(
-    response: Response, request: Request, seen: _Seen, edge: Mapping[str, str]
-) -> Response:
-    """Add what every answer carries, without overwriting what the handler decided."""
-    given = {name.lower() for name in response.headers}
-    headers = dict(response.headers)
-    headers.update({name: value for name, value in edge.items() if name.lower() not in given})
-    if "vary" in given and "Vary" in edge:
-        named = next(name for name in headers if name.lower() == "vary")
-        headers[named] = f"{headers[named]}, {edge['Vary']}"
-    headers["X-Request-Id"] = seen.request_id
-    if request.method != "HEAD":
-        return Response(response.status, headers, response.body)
-    if response.status not in {204, 304}:
-        headers["Content-Length"] = str(len(response.body))
-    return Response(response.status, headers)

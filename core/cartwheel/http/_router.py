@@ -110,7 +110,7 @@ def _segments(path: str) -> list[str]:
 def _fits(segment: str) -> bool:
     # No character takes more than four bytes.
     size = len(segment)
-    return 0 < size and (
+    return size > 0 and (
         size <= MAX_SEGMENT // 4 or len(segment.encode("utf-8", "replace")) <= MAX_SEGMENT
     )
 
