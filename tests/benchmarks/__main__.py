@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import compiling, login, runs, startup
+from tests.benchmarks import compiling, http_event, login, runs, startup
 from tests.benchmarks._table import Figure, show
 
 
@@ -19,6 +19,7 @@ def main() -> int:
         startup.front(),
         *startup.fixture(),
         login.unknown_and_wrong(),
+        *http_event.events(),
     ]
     show(figures)
     print(startup.python_version(), "on", sys.platform)

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Callable
-from typing import Annotated, cast
+from dataclasses import replace
+from importlib.metadata import version
+from typing import Annotated, NamedTuple, cast
 
 from pydantic import Field
 
 from cartwheel.app import App, Service
 from cartwheel.context import Context
 from cartwheel.dispatch import Dispatcher
-from cartwheel.http import ANYONE, Body, Reply, View
+from cartwheel.host import HostOptions
+from cartwheel.http import ANYONE, Body, View
 from cartwheel.log import Log, Sink, discard
 from cartwheel.ports import Json, JsonObject
 from cartwheel_aws import answer_http, http_kind
-from cartwheel_local._time import RealClock
+from cartwheel_local._time import RealClock, TimeOrderedIds
 from cartwheel_memory import MemoryHost
-from tests.benchmarks._table import Figure, median_of, seconds
+from tests.benchmarks._table import Figure, paired
 
-CALLS = 2000
+CALLS = 500
+ROUNDS = 15
+OTHERS = 19
 GOAL = 1.6
+
+Handle = Callable[[str], str]
 
 
 class Line(Body):
@@ -33,14 +43,14 @@ class Line(Body):
 class Order(Body):
     customer: str
     currency: str
-    lines: Annotated[tuple[Line, ...], Field(max_length=50)]
+    lines: Annotated[list[Line], Field(max_length=50)]
 
 
 class Placed(View):
     order_id: str
     customer: str
     currency: str
-    lines: tuple[Line, ...]
+    lines: list[Line]
 
 
 ORDER: Json = {
@@ -114,27 +124,29 @@ def event() -> str:
 def app() -> App:
     """Make an application of 20 routes."""
     service = Service("orders")
-
-    @service.route("POST", "/shops/{shop_id}/orders", permission=ANYONE, status=201)
-    def place(ctx: Context, shop_id: str, body: Order) -> Reply[Placed]:
-        """Place an order."""
-        return Reply(placed(body), headers={"Location": "/shops/shp_42/orders/ord_1"})
-
-    for number in range(19):
+    for number in range(OTHERS):
 
         def other(ctx: Context, shop_id: str, thing_id: str) -> None:
             """Do something else."""
 
         other.__name__ = f"other_{number}"
-        service.route("GET", f"/shops/{{shop_id}}/things{number}/{{thing_id}}", permission=ANYONE)(
-            other
-        )
+        path = f"/shops/{{shop_id}}/things{number}/{{thing_id}}"
+        service.route("GET", path, permission=ANYONE)(other)
+
+    @service.route("POST", "/shops/{shop_id}/orders", permission=ANYONE, status=201)
+    def place(ctx: Context, shop_id: str, body: Order) -> Placed:
+        """Place an order."""
+        return placed(body)
+
     return App("bench", services=[service])
 
 
-def function(sink: Sink) -> Callable[[str], str]:
-    """Make the function that Lambda would call, from text to text."""
-    host = MemoryHost(app())
+def function(sink: Sink) -> Handle:
+    """Make our function as Lambda would call it, from text to text."""
+    host = MemoryHost(
+        app(),
+        HostOptions(replace=lambda ports: replace(ports, clock=RealClock(), ids=TimeOrderedIds())),
+    )
     dispatcher = Dispatcher(host.app, host.ports, Log(RealClock(), sink))
 
     def handle(text: str) -> str:
@@ -147,51 +159,127 @@ def function(sink: Sink) -> Callable[[str], str]:
     return handle
 
 
-def bare(text: str, answer: str) -> float:
-    """Time reading the event and writing the answer, which nobody can do without."""
-    value = json.loads(answer)
+def models_alone() -> Handle:
+    """Make a function that does nothing but what its models demand."""
+    read = Order.model_validate_json
 
-    def work() -> None:
-        for _ in range(CALLS):
-            json.loads(text)
-            json.dumps(value)
+    def handle(text: str) -> str:
+        body = placed(read(json.loads(text)["body"])).model_dump_json()
+        return json.dumps({"statusCode": 201, "headers": {}, "body": body})
 
-    return seconds(work) / CALLS
-
-
-def calls(handle: Callable[[str], str], text: str) -> float:
-    """Time calls of a function."""
-
-    def work() -> None:
-        for _ in range(CALLS):
-            handle(text)
-
-    return seconds(work) / CALLS
+    return handle
 
 
-def ours() -> list[Figure]:
-    """Compare our function with reading and writing JSON alone, with and without a log."""
+def powertools() -> Handle:
+    """Make the same application on Powertools for AWS Lambda, with validation."""
+    from aws_lambda_powertools.event_handler import (  # type: ignore[import-not-found,unused-ignore]  # bench only
+        APIGatewayHttpResolver,
+    )
+
+    resolver = APIGatewayHttpResolver(enable_validation=True)
+    for number in range(OTHERS):
+
+        def other(shop_id: str, thing_id: str) -> None:
+            """Do something else."""
+
+        resolver.get(f"/shops/<shop_id>/things{number}/<thing_id>")(other)
+
+    @resolver.post("/shops/<shop_id>/orders")  # type: ignore[untyped-decorator,unused-ignore]  # same
+    def place(shop_id: str, body: Order) -> Placed:
+        return placed(body)
+
+    return lambda text: json.dumps(resolver.resolve(json.loads(text), None))
+
+
+def mangum() -> Handle:
+    """Make the same application on FastAPI behind Mangum."""
+    from fastapi import FastAPI  # type: ignore[import-not-found,unused-ignore]  # bench only
+    from mangum import Mangum  # type: ignore[import-not-found,unused-ignore]  # bench only
+
+    api = FastAPI()
+    for number in range(OTHERS):
+
+        async def other(shop_id: str, thing_id: str) -> None:
+            """Do something else."""
+
+        api.get(f"/shops/{{shop_id}}/things{number}/{{thing_id}}")(other)
+
+    @api.post("/shops/{shop_id}/orders", status_code=201)  # type: ignore[untyped-decorator,unused-ignore]  # same
+    async def place(shop_id: str, body: Order) -> Placed:
+        return placed(body)
+
+    adapter = Mangum(api, lifespan="off")
+    return lambda text: json.dumps(adapter(json.loads(text), None))
+
+
+class Contender(NamedTuple):
+    """Is a row: what makes the function, and the distributions that it is made of."""
+
+    make: Callable[[], Handle]
+    made_of: tuple[str, ...] = ()
+
+
+def _logged() -> Handle:
     lines: list[str] = []
-    quiet, logged = function(discard), function(lines.append)
-    text = event()
-    answer = quiet(text)
-    floor = median_of(7, lambda: bare(text, answer))
-    one = median_of(7, lambda: calls(quiet, text))
-    two = median_of(7, lambda: calls(logged, text))
-    return [
-        Figure(
-            "HTTP event to answer, validated both ways, against its JSON alone",
-            f"{one * 1e6:.1f} us / {floor * 1e6:.1f} us = {one / floor:.2f}",
-            f"<= {GOAL}",
-            one / floor <= GOAL,
-        ),
-        Figure(
-            "the same with a line of log a request",
-            f"{two * 1e6:.1f} us / {floor * 1e6:.1f} us = {two / floor:.2f}",
-        ),
-    ]
+    return function(lines.append)
+
+
+CONTENDERS = {
+    "ours": Contender(lambda: function(discard)),
+    "ours, with a line of log each": Contender(_logged),
+    "pydantic's part alone": Contender(models_alone),
+    "Powertools": Contender(powertools, ("aws-lambda-powertools",)),
+    "Mangum with FastAPI": Contender(mangum, ("mangum", "fastapi")),
+}
+
+
+def measure(name: str) -> dict[str, float | str]:
+    """Time a function in CPU seconds a call, in turn with the JSON that nobody can do without."""
+    handle, text = CONTENDERS[name].make(), event()
+    answer = json.loads(handle(text))
+    body = json.loads(answer["body"])
+    if answer["statusCode"] not in {200, 201} or len(body["lines"]) != 5:
+        raise RuntimeError(f"{name} answered {answer}")
+
+    def bare() -> None:
+        json.loads(text)
+        json.dumps(answer)
+
+    floor, one = paired(ROUNDS, lambda: _cpu(bare), lambda: _cpu(lambda: handle(text)))
+    made_of = ", ".join(f"{part} {version(part)}" for part in CONTENDERS[name].made_of)
+    return {"floor": floor, "one": one, "made_of": made_of}
+
+
+def _cpu(work: Callable[[], object]) -> float:
+    began = time.process_time()
+    for _ in range(CALLS):
+        work()
+    return (time.process_time() - began) / CALLS
+
+
+def events() -> list[Figure]:
+    """Compare the contenders, each in a process of its own, with reading and writing JSON alone."""
+    return [_figure(name) for name in CONTENDERS]
+
+
+def _figure(name: str) -> Figure:
+    title = f"HTTP event to answer, {name}, against its JSON alone"
+    command = [sys.executable, "-m", "tests.benchmarks.http_event", name]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        reason = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
+        return Figure(title, f"not measured: {reason[0]}")
+    found = json.loads(done.stdout.splitlines()[-1])
+    ratio = found["one"] / found["floor"]
+    value = f"{found['one'] * 1e6:.0f} us / {found['floor'] * 1e6:.0f} us = {ratio:.1f}"
+    if found["made_of"]:
+        return Figure(title, f"{value} ({found['made_of']})")
+    return (
+        Figure(title, value, f"<= {GOAL}", ratio <= GOAL)
+        if name == "ours"
+        else Figure(title, value)
+    )
 
 
 if __name__ == "__main__":
-    for figure in ours():
-        print(figure.name, figure.value)
+    print(json.dumps(measure(sys.argv[1])))
