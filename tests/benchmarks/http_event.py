@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
-from typing import Annotated, NamedTuple, cast
+from typing import Annotated, Any, NamedTuple, cast
 
 from pydantic import Field
 
@@ -188,7 +188,8 @@ def powertools() -> Handle:
     def place(shop_id: str, body: Order) -> Placed:
         return placed(body)
 
-    return lambda text: json.dumps(resolver.resolve(json.loads(text), None))
+    context: Any = None
+    return lambda text: json.dumps(resolver.resolve(json.loads(text), context))
 
 
 def mangum() -> Handle:
@@ -209,7 +210,8 @@ def mangum() -> Handle:
         return placed(body)
 
     adapter = Mangum(api, lifespan="off")
-    return lambda text: json.dumps(adapter(json.loads(text), None))
+    context: Any = None
+    return lambda text: json.dumps(adapter(json.loads(text), context))
 
 
 class Contender(NamedTuple):

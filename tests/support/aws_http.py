@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
+import uuid
 from collections.abc import Callable
 from typing import cast
 from urllib.parse import quote, unquote_to_bytes
@@ -102,7 +104,7 @@ def _format_2(kind: HttpKind, request: Request) -> JsonObject:
         "requestContext": {
             "domainName": domain,
             "http": http,
-            "requestId": "id=",
+            "requestId": base64.b64encode(os.urandom(11)).decode(),
             "stage": "$default" if is_url else STAGE,
         },
         "isBase64Encoded": binary,
@@ -132,6 +134,7 @@ def _format_1(kind: HttpKind, request: Request) -> JsonObject:
             "httpMethod": request.method,
             "identity": {"sourceIp": CLIENT, "userAgent": None},
             "path": f"/{STAGE}{path}",
+            "requestId": str(uuid.uuid4()),
             "stage": STAGE,
         },
         "pathParameters": {"proxy": path[1:]},

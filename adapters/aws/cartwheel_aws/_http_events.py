@@ -85,6 +85,7 @@ def _format_2(event: JsonObject, kind: HttpKind) -> Request:
     if cookies is not None and (texts := _texts(cookies, "cookies")):
         # An HTTP API's headers lack them; a function URL's have them, too.
         headers["cookie"] = ("; ".join(texts),)
+    _identify(headers, context)
     return Request(
         _text(http.get("method"), "requestContext.http.method"),
         path,
@@ -114,6 +115,7 @@ def _format_1(event: JsonObject, kind: HttpKind) -> Request:
         # Only the last entry is the balancer's own; the others are what the caller says.
         client = headers.get("x-forwarded-for", ("",))[-1].rpartition(",")[2].strip()
     else:
+        _identify(headers, context)
         query = gather_query(_parameters(event))
         identity = context.get("identity")
         client = "" if identity is None else _client(_object(identity, "requestContext.identity"))
@@ -125,6 +127,14 @@ def _format_1(event: JsonObject, kind: HttpKind) -> Request:
         body=_body(event),
         client=client,
     )
+
+
+def _identify(headers: dict[str, tuple[str, ...]], context: JsonObject) -> None:
+    """Call a request that has no id by the gateway's, under which its access log has it."""
+    given = context.get("requestId")
+    if "x-request-id" not in headers and isinstance(given, str):
+        # It may be Base64, of which a request's id has not every character.
+        headers["x-request-id"] = (given.rstrip("=").replace("+", "-").replace("/", "_"),)
 
 
 def _decoded_path(path: str, context: JsonObject) -> str:

@@ -191,10 +191,31 @@ def test_a_forwarded_header_does_not_change_the_client_of_an_api() -> None:
     assert decode(event, HttpKind.HTTP_API).client == "198.51.100.7"
 
 
+def test_a_request_has_the_gateway_s_id_unless_it_brings_one() -> None:
+    for given, shown in ((None, "JKJ-XmP_vHcESHA"), ("mine.1", "mine.1")):
+        event = event_of("http_api_get")
+        if given is not None:
+            cast("JsonObject", event["headers"])["X-Request-Id"] = given
+        written = answered(event, HttpKind.HTTP_API)["headers"]
+        assert isinstance(written, dict)
+        assert written["X-Request-Id"] == shown
+
+
+@pytest.mark.parametrize(
+    "given", ["a b", "", "x" * 129, "\r\nSet-Cookie: a=1", "\ud800", None, 7, []]
+)
+def test_an_id_of_the_gateway_that_is_none_is_replaced(given: Json) -> None:
+    event = event_of("http_api_get")
+    cast("JsonObject", event["requestContext"])["requestId"] = given
+    written = answered(event, HttpKind.HTTP_API)["headers"]
+    assert isinstance(written, dict)
+    assert str(written["X-Request-Id"]).startswith("req_")
+
+
 def test_header_names_that_differ_in_case_are_one_header() -> None:
     event = event_of("http_api_get") | {"headers": {"X-One": "1", "x-one": "2", "Two": "3"}}
     headers = decode(event, HttpKind.HTTP_API).headers
-    assert headers == {"x-one": ("1", "2"), "two": ("3",)}
+    assert (headers["x-one"], headers["two"]) == (("1", "2"), ("3",))
 
 
 def test_a_stage_is_taken_off_once_and_only_as_a_whole_segment() -> None:
