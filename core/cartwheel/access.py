@@ -7,9 +7,8 @@ stands in its `Uses`. An adapter for a cloud makes each function's permissions f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
@@ -33,14 +32,19 @@ serving: ContextVar[str] = ContextVar("cartwheel_serving", default="")
 """The service whose function is at work; empty outside of functions, where nothing is refused."""
 
 
-@contextmanager
-def at_work(function: str) -> Iterator[None]:
-    """Say that a function of a service is at work, `orders.on_paid`."""
-    before = serving.set(function.partition(".")[0])
-    try:
-        yield
-    finally:
-        serving.reset(before)
+class at_work:  # noqa: N801  # used like a function: `with at_work("orders.on_paid"):`
+    """Says that a function of a service is at work; a class, for every request comes this way."""
+
+    __slots__ = ("_before", "_service")
+
+    def __init__(self, function: str) -> None:
+        self._service = function.partition(".")[0]
+
+    def __enter__(self) -> None:
+        self._before: Token[str] = serving.set(self._service)
+
+    def __exit__(self, *exc: object) -> None:
+        serving.reset(self._before)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ from cartwheel.host import HostOptions
 from cartwheel.http import ANYONE, Body, View
 from cartwheel.log import Log, Sink, discard
 from cartwheel.ports import Json, JsonObject
+from cartwheel.realtime import RealClock, TimeOrderedIds
 from cartwheel_aws import answer_http, http_kind
-from cartwheel_local._time import RealClock, TimeOrderedIds
 from cartwheel_memory import MemoryHost
 from tests.benchmarks._table import Figure, paired
 
