@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from cartwheel_aws._check import check
     from cartwheel_aws._compile import compile_workflow, frame
     from cartwheel_aws._cost import cost
+    from cartwheel_aws._executions import StepFunctionsEngine, TaskTokenWakeup, form_of
     from cartwheel_aws._handler import handler, task_answer
     from cartwheel_aws._http import answer_http
     from cartwheel_aws._http_events import HttpKind, http_kind
+    from cartwheel_aws._names import Names, Place
     from cartwheel_aws._outcome import ended
     from cartwheel_aws._package import Package, Packages, packages
     from cartwheel_aws._store import DynamoStore
@@ -23,13 +25,18 @@ if TYPE_CHECKING:
 _HOMES = {
     "DynamoStore": "_store",
     "HttpKind": "_http_events",
+    "Names": "_names",
     "Package": "_package",
     "Packages": "_package",
+    "Place": "_names",
+    "StepFunctionsEngine": "_executions",
+    "TaskTokenWakeup": "_executions",
     "answer_http": "_http",
     "check": "_check",
     "compile_workflow": "_compile",
     "cost": "_cost",
     "ended": "_outcome",
+    "form_of": "_executions",
     "frame": "_compile",
     "handler": "_handler",
     "http_kind": "_http_events",
@@ -41,13 +48,18 @@ _HOMES = {
 __all__ = [
     "DynamoStore",
     "HttpKind",
+    "Names",
     "Package",
     "Packages",
+    "Place",
+    "StepFunctionsEngine",
+    "TaskTokenWakeup",
     "answer_http",
     "check",
     "compile_workflow",
     "cost",
     "ended",
+    "form_of",
     "frame",
     "handler",
     "http_kind",

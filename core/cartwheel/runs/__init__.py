@@ -1,13 +1,18 @@
-"""Durable workflow runs over a journal, for adapters whose platform has no workflow engine.
+"""Durable workflow runs, on an engine of ours or on one that is somebody else's.
 
-An adapter brings a `Journal`; `DurableRuntime` is the `WorkflowRuntime` over it, and `Engine` does
-the work, driven inline (`InlineDriver`: deterministic, in the caller's thread) or by threads
-(`WorkerDriver`).
+Where a platform has no workflow engine, its adapter brings a `Journal`; `DurableRuntime` is the
+`WorkflowRuntime` over it, and `Engine` does the work, driven inline (`InlineDriver`: deterministic,
+in the caller's thread) or by threads (`WorkerDriver`).
+
+Where it has one, its adapter brings an `ExecutionEngine` and a `Wakeup`; `ForeignRuntime` is the
+`WorkflowRuntime` over them and the store, and `Invocations` answers what the engine calls.
 """
 
 from cartwheel.runs._active import ActiveRun
-from cartwheel.runs._definitions import Definitions
+from cartwheel.runs._definitions import Archive, Definitions
 from cartwheel.runs._engine import Driver, Engine
+from cartwheel.runs._execution import ExecutionEngine, Launch, Pause, Seen
+from cartwheel.runs._foreign import ForeignRuntime
 from cartwheel.runs._inline import InlineDriver
 from cartwheel.runs._invocation import (
     EXPIRED,
@@ -44,19 +49,25 @@ __all__ = [
     "RUNS",
     "WAIT",
     "ActiveRun",
+    "Archive",
     "Definitions",
     "Driver",
     "DurableRuntime",
     "Ended",
     "Engine",
+    "ExecutionEngine",
+    "ForeignRuntime",
     "InlineDriver",
     "Invocation",
     "Invocations",
     "Journal",
+    "Launch",
     "Letterbox",
+    "Pause",
     "Record",
     "Redriven",
     "RunRow",
+    "Seen",
     "Settled",
     "Signalled",
     "Started",

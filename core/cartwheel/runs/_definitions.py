@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
 from cartwheel.app import DeclaredWorkflow
 from cartwheel.ports import UnknownWorkflow
-from cartwheel.runs._journal import Journal
 from cartwheel.workflow import Program, Workflow, compile_program
 from cartwheel.workflow._types import Type
 from cartwheel.workflow._values import signals_of
 
 
-class Definitions:
-    """Finds programs by content hash: the application's own, or older ones the journal kept."""
+class Archive(Protocol):
+    """Keeps definitions as JSON by their content hash; a `Journal` is one."""
 
-    def __init__(self, workflows: Mapping[str, DeclaredWorkflow], journal: Journal) -> None:
+    def define(self, definition: str, ir: str) -> None:
+        """Keep a workflow's IR as JSON under its content hash; a known hash changes nothing."""
+        ...
+
+    def definition(self, definition: str) -> str | None:
+        """Give the IR kept under a content hash."""
+        ...
+
+
+class Definitions:
+    """Finds programs by content hash: the application's own, or older ones an archive kept."""
+
+    def __init__(self, workflows: Mapping[str, DeclaredWorkflow], archive: Archive) -> None:
         self._workflows = workflows
-        self._journal = journal
+        self._archive = archive
         self._programs: dict[str, Program] = {}
         self._signals: dict[str, dict[str, Type]] = {}
         self._hashes: dict[str, str] = {}
@@ -30,11 +42,11 @@ class Definitions:
         return definition
 
     def hash_of(self, definition: DeclaredWorkflow) -> str:
-        """Give a definition's content hash, having kept the definition in the journal."""
+        """Give a definition's content hash, having kept the definition in the archive."""
         content = self._hashes.get(definition.name)
         if content is None:
             content = definition.ir.content_hash
-            self._journal.define(content, definition.ir.to_json())
+            self._archive.define(content, definition.ir.to_json())
             self._programs[content] = definition.program
             self._hashes[definition.name] = content
         return content
@@ -57,7 +69,7 @@ class Definitions:
         current = self._workflows.get(workflow)
         if current is not None and self.hash_of(current) == content:
             return current.ir
-        kept = self._journal.definition(content)
+        kept = self._archive.definition(content)
         if kept is None:
             raise UnknownWorkflow(f"{workflow} {content[:12]}", tuple(self._workflows))
         return Workflow.from_json(kept)

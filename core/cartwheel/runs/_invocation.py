@@ -39,14 +39,16 @@ from cartwheel.ports import (
     RunConflict,
     Store,
     Unavailable,
+    Write,
 )
 from cartwheel.runs._letterbox import CANCELLED, RUNS, TRIES, Head, Letterbox, Wakeup
+from cartwheel.trace import current, within
 from cartwheel.workflow._effects import Err, Error, Ok, Outcome
 from cartwheel.workflow._ir import LANGUAGE_ERRORS
 
 WAIT = "cartwheel.wait"
 EXPIRED = "cartwheel.expired"
-_DONE = "done#"
+DONE, TRY = "done#", "try#"
 _STATUS = {"Unavailable": 503, "Timeout": 504, "Unexpected": 500, "Cancelled": 409}
 _DECLARED = 422
 
@@ -105,8 +107,10 @@ class Invocations:
         self._ordering = threading.Lock()
         self.letters = Letterbox(store, clock, wakeup)
 
-    def begin(self, run_id: str, execution: int = 1) -> None:
+    def begin(self, run_id: str, execution: int = 1, *others: Write) -> bool:
         """Note that an execution begins, before the engine is told to start it.
+
+        What it gives and what `others` are is said by `Letterbox.begin`.
 
         A redrive (`execution` from 2) takes the same path again: what succeeded answers from its
         record, and so does a declared error that the run went on from. Raises RunConflict when a
@@ -114,15 +118,15 @@ class Invocations:
         """
         if execution > 1 and self.letters.head(run_id).execution < execution:
             self._take_up(run_id, execution - 1)
-        self.letters.begin(run_id, execution)
+        return self.letters.begin(run_id, execution, *others)
 
     def end(self, run_id: str) -> None:
         """Note that a run has ended."""
         self.letters.end(run_id)
 
-    def cancel(self, run_id: str) -> bool:
+    def cancel(self, run_id: str, reason: str = "") -> bool:
         """Ask a run to end; see `Letterbox.cancel`."""
-        return self.letters.cancel(run_id)
+        return self.letters.cancel(run_id, reason)
 
     def signal(self, run_id: str, name: str, payload: Json, *, signal_id: str) -> bool:
         """Deliver a signal; see `Letterbox.signal`."""
@@ -163,7 +167,7 @@ class Invocations:
         if head.cancelled and not call.compensation:
             return Err(CANCELLED)
         if head.execution > 1:
-            row = self._store.get(RUNS.name, call.run_id, _DONE + call.place)
+            row = self._store.get(RUNS.name, call.run_id, DONE + call.place)
             # This execution's own records are not asked: a task is called once per try, and has
             # one effect per key by itself.
             if row is not None and cast("int", row.data["execution"]) < head.execution:
@@ -171,16 +175,22 @@ class Invocations:
                     return Ok(row.data["value"])
                 if row.data["stands"]:
                     return Err(Error.from_json(cast("dict[str, Json]", row.data["value"])))
-        reply = self._run_task(call.task, call.key, call.run_id, to_json(call.input))
+        with within(head.trace or current()):
+            reply = self._run_task(call.task, call.key, call.run_id, to_json(call.input))
         return self._record(call, head, ok=reply.ok, value=from_json(reply.json))
 
     def _record(self, call: Invocation, head: Head, *, ok: bool, value: Json) -> Outcome:
-        """Keep what a task answered, for the run's later executions."""
-        key = _DONE + call.place
+        """Keep what a task answered, for the run's later executions and its history.
+
+        The first try is one row. A later one takes its place, and puts it aside in the same commit.
+        """
+        key = DONE + call.place
         row = None
         data: JsonObject = {
             "task": call.task,
+            "step": call.step,
             "execution": head.execution,
+            "attempt": 1,
             "compensation": call.compensation,
             "ok": ok,
             "value": value,
@@ -188,8 +198,14 @@ class Invocations:
             "order": self._next(),
         }
         for _ in range(TRIES):
+            writes = [Put(key, data, 0)]
+            if row is not None:
+                before = row.data["execution"] == head.execution
+                data["attempt"] = cast("int", row.data["attempt"]) + 1 if before else 1
+                # A row's version counts its writes, so no two tries are put aside under one key.
+                aside = f"{TRY}{call.place}#{row.version:06d}"
+                writes = [Put(key, data, row.version), Put(aside, row.data, 0)]
             try:
-                writes = [Put(key, data, 0 if row is None else row.version)]
                 self._store.commit(RUNS.name, call.run_id, writes)
             except Conflict:
                 row = self._store.get(RUNS.name, call.run_id, key)
@@ -206,7 +222,7 @@ class Invocations:
     def _take_up(self, run_id: str, execution: int) -> None:
         """Say of an execution's failures which of them stand when the run goes on."""
         rows = [
-            row for row in self.letters.rows(run_id, _DONE) if row.data["execution"] == execution
+            row for row in self.letters.rows(run_id, DONE) if row.data["execution"] == execution
         ]
         failed = [row for row in rows if not row.data["ok"]]
         opened = [row for row in failed if _is_open(row) and not row.data["compensation"]]
@@ -214,7 +230,7 @@ class Invocations:
             first = min(opened, key=_order_of)
             undone = [r for r in rows if r.data["compensation"] and _order_of(r) > _order_of(first)]
             if undone:
-                step = first.key[len(_DONE) :]
+                step = first.key[len(DONE) :]
                 raise RunConflict(run_id, f"undid its steps after '{step}' failed: it can't go on")
         last_ok = max((_order_of(row) for row in rows if row.data["ok"]), default=0)
         for row in failed:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol, cast
 
 from cartwheel.ports import (
@@ -18,6 +18,7 @@ from cartwheel.ports import (
     Clock,
     Collection,
     Conflict,
+    Index,
     Json,
     JsonObject,
     Put,
@@ -29,12 +30,15 @@ from cartwheel.ports import (
 )
 from cartwheel.workflow._effects import Err, Error, Ok, Outcome
 
-RUNS = Collection("runs")
-"""Heads, signals, waits and records of runs; an adapter whose engine is foreign declares it."""
+LISTED, BY_STATUS = Index("listed", "listed", "order"), Index("status", "status", "order")
+RUNS = Collection("runs", (LISTED, BY_STATUS))
+"""All that is kept of runs whose engine is foreign, their definitions too; their adapter declares
+it."""
 CANCELLED = Error("Cancelled", "the run was asked to end")
 TRIES = 40
 """Commits tried while others write the same run's rows, before the caller is told Unavailable."""
-_HEAD, _SIGNAL, _SEEN, _WAIT = "head", "signal#", "seen#", "wait#"
+SIGNAL, CANCEL = "signal#", "cancel#"
+_HEAD, _SEEN, _WAIT = "head", "seen#", "wait#"
 
 State = Literal["open", "answered", "closed"]
 
@@ -55,6 +59,8 @@ class Head:
     cancelled: bool = False
     ended: bool = False
     count: int = 0
+    trace: str = ""
+    """The traceparent of what started the run."""
     version: int = 0
 
 
@@ -77,42 +83,64 @@ class Letterbox:
             bool(data["cancelled"]),
             bool(data["ended"]),
             cast("int", data["count"]),
+            str(data["trace"]),
             row.version,
         )
 
-    def begin(self, run_id: str, execution: int) -> None:
+    def open(self, run_id: str, *others: Write, trace: str = "") -> bool:
+        """Begin a run's first execution, with other writes in the same commit.
+
+        False when the run has begun before, or another write met what it did not expect.
+        """
+        return self._commit(run_id, _put_head(Head(trace=trace)), *others)
+
+    def begin(self, run_id: str, execution: int, *others: Write) -> bool:
         """Note that an execution begins: 1 for the first, one more for each redrive.
 
         An earlier execution's cancel is over with it, and its signals can be taken again. Beginning
-        an execution twice changes nothing.
+        an execution twice changes nothing, and is false, as it is when one of the other writes of
+        the same commit met what it did not expect.
         """
         for _ in self._tries(run_id):
             head = self.head(run_id)
             if head.version and head.execution >= execution:
-                return
-            begun = Head(execution, count=head.count, version=head.version)
-            if self._commit(run_id, _put_head(begun)):
-                return
+                return False
+            begun = replace(head, execution=execution, cancelled=False, ended=False)
+            if self._commit(run_id, _put_head(begun), *others):
+                return True
+            if others:
+                return False
+        raise AssertionError("unreachable: the tries end with Unavailable")
 
-    def end(self, run_id: str) -> None:
-        """Note that the run has ended: signals and cancels are refused from now on."""
-        for _ in self._tries(run_id):
-            head = self._known(run_id)
-            ended = Head(head.execution, head.cancelled, True, head.count, head.version)
-            if head.ended or self._commit(run_id, _put_head(ended)):
-                return
+    def end(self, run_id: str, *others: Write) -> bool:
+        """Note that the run has ended: signals and cancels are refused from now on.
 
-    def cancel(self, run_id: str) -> bool:
-        """Ask a run to end and wake its waits with Cancelled; false when it has ended already.
-
-        Raises RunNotFound.
+        False when it had ended before, or one of the other writes of the same commit met what it
+        did not expect.
         """
         for _ in self._tries(run_id):
             head = self._known(run_id)
             if head.ended:
                 return False
-            flagged = Head(head.execution, True, False, head.count, head.version)
-            if head.cancelled or self._commit(run_id, _put_head(flagged)):
+            if self._commit(run_id, _put_head(replace(head, ended=True)), *others):
+                return True
+            if others:
+                return False
+        raise AssertionError("unreachable: the tries end with Unavailable")
+
+    def cancel(self, run_id: str, reason: str = "") -> bool:
+        """Ask a run to end and wake its waits with Cancelled; false when it has ended already.
+
+        The first reason is kept. Raises RunNotFound.
+        """
+        for _ in self._tries(run_id):
+            head = self._known(run_id)
+            if head.ended:
+                return False
+            kept: JsonObject = {"reason": reason, "at": self._now()}
+            asked = Put(f"{CANCEL}{head.execution:08d}", kept, 0)
+            flagged = _put_head(replace(head, cancelled=True))
+            if head.cancelled or self._commit(run_id, flagged, asked):
                 break
         self.resume(run_id)
         return True
@@ -130,10 +158,16 @@ class Letterbox:
                 return False
             if self._store.get(RUNS.name, run_id, seen) is not None:
                 break
-            kept: JsonObject = {"name": name, "payload": payload, "id": signal_id, "taken": 0}
+            kept: JsonObject = {
+                "name": name,
+                "payload": payload,
+                "id": signal_id,
+                "taken": 0,
+                "at": self._now(),
+            }
             writes = [
                 _put_head(_counted(head)),
-                Put(f"{_SIGNAL}{head.count:08d}", kept, 0),
+                Put(f"{SIGNAL}{head.count:08d}", kept, 0),
                 Put(seen, {"number": head.count}, 0),
             ]
             if self._commit(run_id, *writes):
@@ -196,6 +230,12 @@ class Letterbox:
         while self._match(run_id) or self._wake(run_id):
             pass
 
+    def waiting(self, run_id: str, head: Head) -> tuple[str, ...]:
+        """Name the signals that the run's open waits wait for, the oldest wait first."""
+        now = self._clock.now() * 1000
+        waits = [row for row in self.rows(run_id, _WAIT) if _is_open(row, head, now)]
+        return tuple(str(row.data["signal"]) for row in sorted(waits, key=_number_of))
+
     def _match(self, run_id: str) -> bool:
         """Answer one open wait, if there is what to answer it with."""
         head = self.head(run_id)
@@ -203,11 +243,11 @@ class Letterbox:
         waits = [row for row in self.rows(run_id, _WAIT) if _is_open(row, head, now)]
         if not waits:
             return False
-        waits.sort(key=lambda row: cast("int", row.data["number"]))
+        waits.sort(key=_number_of)
         if head.cancelled:
             self._answer(run_id, head, waits[0], Err(CANCELLED))
             return True
-        for letter in self.rows(run_id, _SIGNAL):
+        for letter in self.rows(run_id, SIGNAL):
             if cast("int", letter.data["taken"]) >= head.execution:
                 continue
             for wait in waits:
@@ -268,6 +308,10 @@ class Letterbox:
             return False
         return True
 
+    def _now(self) -> int:
+        """Give the time in microseconds."""
+        return int(self._clock.now() * 1_000_000)
+
     def _tries(self, run_id: str) -> Iterator[int]:
         yield from range(TRIES)
         raise Unavailable(f"{RUNS.name}/{run_id} stayed contended for {TRIES} tries")
@@ -279,12 +323,17 @@ def _put_head(head: Head) -> Put:
         "cancelled": head.cancelled,
         "ended": head.ended,
         "count": head.count,
+        "trace": head.trace,
     }
     return Put(_HEAD, data, head.version)
 
 
 def _counted(head: Head) -> Head:
-    return Head(head.execution, head.cancelled, head.ended, head.count + 1, head.version)
+    return replace(head, count=head.count + 1)
+
+
+def _number_of(row: Row) -> int:
+    return cast("int", row.data["number"])
 
 
 def _is_open(row: Row, head: Head, now: float) -> bool:

@@ -34,7 +34,7 @@ def run_of(
         started_at=rfc3339(row.started_at),
         ended_at=None if row.ended_at is None else rfc3339(row.ended_at),
         output=result.get("output"),
-        error=_error(result.get("error")),
+        error=error_of(result.get("error")),
         compensation_failures=_failures(failures),
         cancel_requested=cancel_requested,
         waiting_for=waiting_for,
@@ -71,7 +71,7 @@ def _answer(answer: Settled) -> HistoryEntry:
         attempt=answer.attempt,
         task=answer.task or None,
         output=value if answer.ok else None,
-        error=None if answer.ok else _error(value),
+        error=None if answer.ok else error_of(value),
     )
 
 
@@ -82,7 +82,8 @@ def _signal(signal: Signalled) -> HistoryEntry:
     return HistoryEntry(kind="signal", step=signal.name, at=rfc3339(signal.at), output=payload)
 
 
-def _error(value: Json) -> RunError | None:
+def error_of(value: Json) -> RunError | None:
+    """Read an error; None for what is none."""
     if not isinstance(value, dict):
         return None
     return RunError(
@@ -98,6 +99,6 @@ def _failures(value: Json) -> tuple[CompensationFailure, ...]:
         return ()
     found: list[CompensationFailure] = []
     for item in value:
-        if isinstance(item, dict) and (error := _error(item.get("error"))) is not None:
+        if isinstance(item, dict) and (error := error_of(item.get("error"))) is not None:
             found.append(CompensationFailure(str(item["step"]), error))
     return tuple(found)

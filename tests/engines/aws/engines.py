@@ -207,21 +207,7 @@ class Ministack(StepFunctions):
 
     def prepare(self, side: Side, function: str) -> None:
         """Create a function whose invocations go to this test's server."""
-        code = io.BytesIO()
-        with zipfile.ZipFile(code, "w") as archive:
-            archive.writestr("handler.py", "def handle(event, context):\n    return event\n")
-        target = f"{self.server.url}/lambda/{function}"
-        body = {
-            "FunctionName": function,
-            "Runtime": "python3.12",
-            "Role": ROLE,
-            "Handler": "handler.handle",
-            "Code": {"ZipFile": base64.b64encode(code.getvalue()).decode("ascii")},
-            "Environment": {"Variables": {"MINISTACK_LAMBDA_PROXY_URL": target}},
-            "Timeout": 900,
-        }
-        headers = {"Content-Type": "application/json", "Authorization": lambda_credential()}
-        post(f"{side.process.url}/2015-03-31/functions", body, headers)
+        create_function(side.process.url, function, f"{self.server.url}/lambda/{function}")
 
 
 class Moto(StepFunctions):
@@ -249,6 +235,24 @@ class Moto(StepFunctions):
 def function_arn(name: str) -> str:
     """Give the name that AWS has for a function."""
     return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
+
+
+def create_function(url: str, function: str, target: str) -> None:
+    """Create a function on ministack whose invocations go to another server."""
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("handler.py", "def handle(event, context):\n    return event\n")
+    body = {
+        "FunctionName": function,
+        "Runtime": "python3.12",
+        "Role": ROLE,
+        "Handler": "handler.handle",
+        "Code": {"ZipFile": base64.b64encode(code.getvalue()).decode("ascii")},
+        "Environment": {"Variables": {"MINISTACK_LAMBDA_PROXY_URL": target}},
+        "Timeout": 900,
+    }
+    headers = {"Content-Type": "application/json", "Authorization": lambda_credential()}
+    post(f"{url}/2015-03-31/functions", body, headers)
 
 
 def lambda_credential() -> str:
