@@ -16,8 +16,8 @@ from cartwheel.runs._execution import ExecutionEngine
 from cartwheel.runs._letterbox import RUNS, TRIES
 
 _FORM, _IR = "definition#form", "definition#ir#"
-_PIECE = 40_000
-"""Characters of a definition in one row: escaped as JSON they fit it, whatever they are."""
+_PIECE = 20_000
+"""Characters of a definition in one row; escaped as JSON one has up to 12 bytes."""
 
 
 class Shelf:

@@ -65,6 +65,16 @@ def test_a_negative_number_of_a_template_is_a_float_to_moto(engine: StepFunction
     assert ("-5.0" in str(told["output"])) == (engine.name == "moto")
 
 
+def test_ministack_tells_nothing_of_sleeps_in_branches(engine: StepFunctions) -> None:
+    wait: JsonObject = {"Type": "Wait", "Seconds": 1, "End": True}
+    branch: JsonObject = {"StartAt": "nap", "States": {"nap": wait}}
+    states: JsonObject = {"both": {"Type": "Parallel", "Branches": [branch], "End": True}}
+    arn = str(_run(engine, states, {}, "branches")["executionArn"])
+    url = engine.side(0.0).process.url
+    history = call(url, "GetExecutionHistory", executionArn=arn)
+    assert ("WaitStateExited" in json.dumps(history)) == (engine.name == "moto")
+
+
 def test_ministack_knows_no_longest_pause() -> None:
     engine = Ministack()
     engine.start()
