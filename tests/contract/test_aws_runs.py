@@ -34,7 +34,6 @@ from tests.engines._driver import Answered, Asked, Server, as_json
 from tests.engines.aws import setup
 from tests.engines.aws._processes import ACCOUNT, REGION, Process, call
 from tests.engines.aws.engines import (
-    HOW,
     PLACEHOLDER,
     ROLE,
     Ministack,
@@ -42,6 +41,7 @@ from tests.engines.aws.engines import (
     function_arn,
 )
 from tests.support.engines import require
+from tests.support.ministack import HOW
 from tests.support.own_runs import open_over
 
 if TYPE_CHECKING:
