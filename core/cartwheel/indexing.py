@@ -1,4 +1,4 @@
-"""How rows stand in secondary indexes, and the cursors of queries, on the embedded stores."""
+"""How rows stand in secondary indexes, the cursors of queries, and the bounds of scans."""
 
 from __future__ import annotations
 
@@ -102,3 +102,12 @@ def page_size(limit: int, most: int) -> int:
     if limit < 1:
         raise ValueError(f"a page has at least 1 row, not {limit}")
     return min(limit, most)
+
+
+def past(prefix: str) -> str | None:
+    """Give the first string that is greater than all that start with `prefix`; None: no such."""
+    stem = prefix.rstrip("\U0010ffff")
+    if not stem:
+        return None
+    following = ord(stem[-1]) + 1
+    return stem[:-1] + chr(0xE000 if following == 0xD800 else following)

@@ -13,6 +13,7 @@ from cartwheel.indexing import (
     entries_of,
     entry_of,
     page_size,
+    past,
     position_of,
 )
 from cartwheel.ports import (
@@ -89,7 +90,7 @@ class SqliteStore:
         if not _storable(partition, prefix, after or ""):
             return Page()
         resumed = after is not None and after >= prefix
-        beyond = _beyond(prefix)
+        beyond = past(prefix)
         sql = _SCAN.format(
             start=">" if resumed else ">=", end="" if beyond is None else "AND key < ?"
         )
@@ -189,15 +190,6 @@ class SqliteStore:
 def _storable(*texts: str) -> bool:
     """Tell whether SQLite can hold the strings; a lone surrogate is in no row."""
     return not any("\ud800" <= character <= "\udfff" for text in texts for character in text)
-
-
-def _beyond(prefix: str) -> str | None:
-    """Give the first string that is greater than all that start with `prefix`; None: no such."""
-    stem = prefix.rstrip("\U0010ffff")
-    if not stem:
-        return None
-    following = ord(stem[-1]) + 1
-    return stem[:-1] + chr(0xE000 if following == 0xD800 else following)
 
 
 def _move(
