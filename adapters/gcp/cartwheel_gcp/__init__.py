@@ -1,6 +1,16 @@
-"""The adapter for Google Cloud: compiles workflows to Workflows."""
+"""The adapter for Google Cloud: compiles workflows to Workflows, keeps rows in Firestore."""
 
 from cartwheel_gcp._check import check
 from cartwheel_gcp._compile import compile_workflow, cost, frame
+from cartwheel_gcp._documents import exemptions_of, indexes_of
+from cartwheel_gcp._store import FirestoreStore
 
-__all__ = ["check", "compile_workflow", "cost", "frame"]
+__all__ = [
+    "FirestoreStore",
+    "check",
+    "compile_workflow",
+    "cost",
+    "exemptions_of",
+    "frame",
+    "indexes_of",
+]
