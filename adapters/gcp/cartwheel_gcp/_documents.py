@@ -11,8 +11,8 @@ from cartwheel.ports import Collection, InvalidWrite, Json, JsonObject
 
 MAX_ID_BYTES = 1500
 """A document's id in UTF-8 (https://firebase.google.com/docs/firestore/quotas)."""
-MAX_INDEXED_BYTES = 1500
-"""A string in an index, in UTF-8: Firestore cuts longer ones off, so that they would be equal."""
+MAX_INDEXED_BYTES = 1499
+"""A string in an index, in UTF-8: Firestore cuts off what is longer, and refuses it in a query."""
 
 PARTITION, KEY, VERSION, DATA = "partition", "key", "version", "data"
 NONCE = "commit"

@@ -58,7 +58,14 @@ def main() -> int:
         if is_ready(home):
             continue
         venv.EnvBuilder(with_pip=True, clear=True).create(home)
-        command = [python(home), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        command = [
+            str(python(home)),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+        ]
         done = subprocess.run([*command, *pins], check=False)
         if done.returncode:
             return done.returncode

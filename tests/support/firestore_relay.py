@@ -1,0 +1,101 @@
+"""Stands between a client and the Firestore emulator: notes calls, loses replies, sends twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import grpc  # type: ignore[import-untyped]  # grpcio ships no types
+
+if TYPE_CHECKING:
+    from google.cloud.firestore_v1.types import StructuredQuery
+
+_SERVICE = "google.firestore.v1.Firestore"
+_COMMIT, _BATCH_GET, _RUN_QUERY = "Commit", "BatchGetDocuments", "RunQuery"
+
+
+class Relay:
+    """Hands calls on as they are, but for the faults that are planned; each plan is for one call.
+
+    `send_twice` sends a commit, then sends it again and hands on what comes of that, as a transport
+    does whose reply was lost. `lose_reply` applies a commit and answers UNAVAILABLE, `drop` answers
+    so without applying it. `fail_reads` is how many reads are answered UNAVAILABLE.
+    """
+
+    def __init__(self, upstream: str) -> None:
+        self._channel = grpc.insecure_channel(upstream)
+        self._pool = ThreadPoolExecutor(32)
+        self._server = grpc.server(self._pool)
+        handlers = {
+            _COMMIT: grpc.unary_unary_rpc_method_handler(self._commit),
+            _BATCH_GET: grpc.unary_stream_rpc_method_handler(self._batch_get),
+            _RUN_QUERY: grpc.unary_stream_rpc_method_handler(self._run_query),
+        }
+        handler = grpc.method_handlers_generic_handler(_SERVICE, handlers)
+        self._server.add_generic_rpc_handlers((handler,))
+        self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        self._server.start()
+        self.send_twice = self.lose_reply = self.drop = False
+        self.fail_reads = 0
+        self.commits = 0
+        self._queries: list[bytes] = []
+
+    def queries(self) -> list[StructuredQuery]:
+        """Give the queries that went through."""
+        from google.cloud.firestore_v1.types import RunQueryRequest
+
+        return [RunQueryRequest.deserialize(each).structured_query for each in self._queries]
+
+    def close(self) -> None:
+        """End the server."""
+        self._server.stop(0).wait()
+        self._channel.close()
+        self._pool.shutdown()
+
+    def _commit(self, request: bytes, context: grpc.ServicerContext) -> bytes:
+        self.commits += 1
+        twice, lost, dropped = self.send_twice, self.lose_reply, self.drop
+        self.send_twice = self.lose_reply = self.drop = False
+        call = self._channel.unary_unary(f"/{_SERVICE}/{_COMMIT}")
+        with _passing_on(context):
+            if dropped:
+                context.abort(grpc.StatusCode.UNAVAILABLE, "the call was lost")
+            if twice:
+                call(request, timeout=10, metadata=_metadata(context))
+            answer: bytes = call(request, timeout=10, metadata=_metadata(context))
+            if lost:
+                context.abort(grpc.StatusCode.UNAVAILABLE, "the reply was lost")
+        return answer
+
+    def _batch_get(self, request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+        yield from self._stream(_BATCH_GET, request, context)
+
+    def _run_query(self, request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+        self._queries.append(request)
+        yield from self._stream(_RUN_QUERY, request, context)
+
+    def _stream(
+        self, method: str, request: bytes, context: grpc.ServicerContext
+    ) -> Iterator[bytes]:
+        if self.fail_reads:
+            self.fail_reads -= 1
+            context.abort(grpc.StatusCode.UNAVAILABLE, "the call was lost")
+        call = self._channel.unary_stream(f"/{_SERVICE}/{method}")
+        with _passing_on(context):
+            yield from call(request, timeout=10, metadata=_metadata(context))
+
+
+@contextmanager
+def _passing_on(context: grpc.ServicerContext) -> Iterator[None]:
+    """Answer with the error that the emulator gave."""
+    try:
+        yield
+    except grpc.RpcError as error:
+        context.abort(error.code(), error.details())
+
+
+def _metadata(context: grpc.ServicerContext) -> list[tuple[str, str]]:
+    named = ("authorization", "google-cloud-resource-prefix", "x-goog-request-params")
+    return [(key, value) for key, value in context.invocation_metadata() if key in named]
