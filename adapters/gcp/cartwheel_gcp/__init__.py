@@ -1,8 +1,9 @@
-"""The adapter for Google Cloud: compiles workflows to Workflows, keeps rows in Firestore."""
+"""The adapter for Google Cloud: compiles workflows, keeps rows in Firestore, serves HTTP."""
 
 from cartwheel_gcp._check import check
 from cartwheel_gcp._compile import compile_workflow, cost, frame
 from cartwheel_gcp._documents import exemptions_of, indexes_of
+from cartwheel_gcp._http import http_function
 from cartwheel_gcp._store import FirestoreStore
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "cost",
     "exemptions_of",
     "frame",
+    "http_function",
     "indexes_of",
 ]
