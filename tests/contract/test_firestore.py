@@ -20,6 +20,7 @@ from cartwheel.app import App, Service
 from cartwheel.host import HostOptions
 from cartwheel.log import discard
 from cartwheel.ports import (
+    MAX_KEY_BYTES,
     Check,
     Collection,
     Conflict,
@@ -30,6 +31,7 @@ from cartwheel.ports import (
     JsonObject,
     Ports,
     Put,
+    Row,
     Unavailable,
     Write,
 )
@@ -204,6 +206,16 @@ def test_a_check_leaves_the_document_and_its_time_alone(
     store.commit(ROWS, partition, [Check("row", 1), Put("other", {}, 0)])
     after = document.get()
     assert (after.update_time, after.to_dict()) == (before.update_time, before.to_dict())
+
+
+def test_places_whose_ids_are_too_long_are_rows_like_others(store: FirestoreStore) -> None:
+    partition = TimeOrderedIds().new("partition").ljust(MAX_KEY_BYTES, "/")
+    keys = ["~" * MAX_KEY_BYTES, "~" * (MAX_KEY_BYTES - 1) + "/", "/" * MAX_KEY_BYTES]
+    store.commit(ROWS, partition, [Put(key, {"key": key}, 0) for key in keys])
+    store.commit(ROWS, partition, [Put(keys[0], {"key": keys[0]}, 1), Check(keys[1], 1)])
+    for key, version in zip(keys, (2, 1, 1), strict=True):
+        assert store.get(ROWS, partition, key) == Row(partition, key, version, {"key": key})
+    assert [row.key for row in store.scan(ROWS, partition).rows] == sorted(keys)
 
 
 def test_strings_that_an_index_would_cut_off_are_refused_and_found_nowhere(

@@ -57,7 +57,7 @@ def http_function(
 def decode_request(environ: WSGIEnvironment, proxies: int) -> Request:
     """Decode a request from its WSGI environment, body included; raises BadRequest.
 
-    The path is read from the request line: servers decode it for PATH_INFO, and `%2F` is lost.
+    The path is read from the request line: what servers decode for PATH_INFO hides bad escapes.
     """
     body = _read_body(environ)
     path, _, query = _target(environ).partition(b"?")
