@@ -13,7 +13,6 @@ from threading import Barrier
 
 import pytest
 from google.cloud.firestore import Client
-from google.cloud.firestore_v1.types import StructuredQuery
 from pydantic import BaseModel
 
 from cartwheel.app import App, Service
@@ -28,7 +27,6 @@ from cartwheel.ports import (
     DomainError,
     Index,
     InvalidWrite,
-    JsonObject,
     Ports,
     Put,
     Row,
@@ -40,7 +38,7 @@ from cartwheel_gcp import FirestoreStore, indexes_of
 from cartwheel_gcp._documents import MAX_INDEXED_BYTES, document_id
 from cartwheel_local._time import RealClock, SystemRandomness, TimeOrderedIds
 from cartwheel_memory import MemoryHost
-from tests.support.firestore_relay import Relay
+from tests.support.firestore_relay import Relay, shape_of, shape_of_index
 from tests.support.google import firestore_client, firestore_emulator
 
 ROWS = "gcp_rows"
@@ -247,37 +245,10 @@ def test_every_query_that_the_store_sends_has_its_composite_index(
         rest = relayed.query(ROWS, index, partition, descending=descending, cursor=page.next)
         assert len(page.rows) == len(rest.rows) == 1
     asked = {shape_of(query) for query in relay.queries()}
-    given = {declared(index) for index in indexes_of(COLLECTIONS[ROWS])}
+    given = {shape_of_index(index) for index in indexes_of(COLLECTIONS[ROWS])}
     print(f"{len(relay.queries())} queries of {len(asked)} shapes, {len(given)} indexes")
     assert len(relay.queries()) == 16 + 8
     assert asked == given
-
-
-Shape = tuple[str, frozenset[str], tuple[tuple[str, str], ...]]
-
-
-def shape_of(query: StructuredQuery) -> Shape:
-    """Give what a query needs of an index: the fields it compares, then those it sorts by."""
-    equal: set[str] = set()
-    ranges: set[str] = set()
-    where = query.where
-    filters = list(where.composite_filter.filters) if "composite_filter" in where else [where]
-    for each in filters:
-        is_equal = each.field_filter.op.name == "EQUAL"
-        (equal if is_equal else ranges).add(each.field_filter.field.field_path)
-    orders = tuple((order.field.field_path, order.direction.name) for order in query.order_by)
-    # A field that is compared by order has to be the first that is sorted by.
-    assert ranges <= {orders[0][0]}
-    (source,) = query.from_
-    return source.collection_id, frozenset(equal), orders
-
-
-def declared(index: JsonObject) -> Shape:
-    """Read an index of `firestore.indexes.json`: its first field is the one that is compared."""
-    fields = index["fields"]
-    assert isinstance(fields, list)
-    pairs = [(str(field["fieldPath"]), str(field["order"])) for field in fields]  # type: ignore[index,call-overload]  # objects
-    return str(index["collectionGroup"]), frozenset({pairs[0][0]}), tuple(pairs[1:])
 
 
 class SoldOut(DomainError):

@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING
 
 import grpc  # type: ignore[import-untyped]  # grpcio ships no types
 
+from cartwheel.ports import JsonObject
+
 if TYPE_CHECKING:
     from google.cloud.firestore_v1.types import StructuredQuery
+
+Shape = tuple[str, frozenset[str], tuple[tuple[str, str], ...]]
+"""Is a collection, the fields that are compared, and those that are sorted by, with their way."""
 
 _SERVICE = "google.firestore.v1.Firestore"
 _COMMIT, _BATCH_GET, _RUN_QUERY = "Commit", "BatchGetDocuments", "RunQuery"
@@ -99,3 +104,27 @@ def _passing_on(context: grpc.ServicerContext) -> Iterator[None]:
 def _metadata(context: grpc.ServicerContext) -> list[tuple[str, str]]:
     named = ("authorization", "google-cloud-resource-prefix", "x-goog-request-params")
     return [(key, value) for key, value in context.invocation_metadata() if key in named]
+
+
+def shape_of(query: StructuredQuery) -> Shape:
+    """Give what a query needs of an index: the fields it compares, then those it sorts by."""
+    equal: set[str] = set()
+    ranges: set[str] = set()
+    where = query.where
+    filters = list(where.composite_filter.filters) if "composite_filter" in where else [where]
+    for each in filters:
+        is_equal = each.field_filter.op.name == "EQUAL"
+        (equal if is_equal else ranges).add(each.field_filter.field.field_path)
+    orders = tuple((order.field.field_path, order.direction.name) for order in query.order_by)
+    # A field that is compared by order has to be the first that is sorted by.
+    assert ranges <= {orders[0][0]}
+    (source,) = query.from_
+    return source.collection_id, frozenset(equal), orders
+
+
+def shape_of_index(index: JsonObject) -> Shape:
+    """Read an index of `firestore.indexes.json`: its first field is the one that is compared."""
+    fields = index["fields"]
+    assert isinstance(fields, list)
+    pairs = [(str(field["fieldPath"]), str(field["order"])) for field in fields]  # type: ignore[index,call-overload]  # objects
+    return str(index["collectionGroup"]), frozenset({pairs[0][0]}), tuple(pairs[1:])

@@ -47,13 +47,13 @@ def firestore_emulator() -> str:
     return f"127.0.0.1:{port}"
 
 
-def firestore_client(address: str) -> Client:
-    """Make a client of an emulator, or of what stands before one."""
+def firestore_client(address: str, project: str = PROJECT) -> Client:
+    """Make a client of an emulator, or of what stands before one; projects share nothing."""
     from google.cloud import firestore
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FIRESTORE_EMULATOR_HOST", address)
-        return firestore.Client(project=PROJECT)
+        return firestore.Client(project=project)
 
 
 @cache
