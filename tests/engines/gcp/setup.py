@@ -37,7 +37,12 @@ PINS: dict[Path, tuple[str, ...]] = {
         "requests==2.34.2",
         "typeguard==4.6.0",
     ),
-    FUNCTIONS: ("functions-framework==3.10.1", *(_locked(name) for name in _OURS)),
+    FUNCTIONS: (
+        "functions-framework==3.10.1",
+        "Flask==3.1.3",
+        "gunicorn==27.0.1",
+        *(_locked(name) for name in _OURS),
+    ),
 }
 
 
