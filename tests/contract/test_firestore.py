@@ -33,10 +33,10 @@ from cartwheel.ports import (
     Unavailable,
     Write,
 )
+from cartwheel.realtime import RealClock, SystemRandomness, TimeOrderedIds
 from cartwheel.unit import Unit, transact
 from cartwheel_gcp import FirestoreStore, indexes_of
 from cartwheel_gcp._documents import MAX_INDEXED_BYTES, document_id
-from cartwheel_local._time import RealClock, SystemRandomness, TimeOrderedIds
 from cartwheel_memory import MemoryHost
 from tests.support.firestore_relay import Relay, shape_of, shape_of_index
 from tests.support.google import firestore_client, firestore_emulator

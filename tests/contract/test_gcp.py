@@ -23,9 +23,9 @@ from cartwheel.http import Request, Response
 from cartwheel.log import discard
 from cartwheel.plugins import load_adapter
 from cartwheel.ports import Ports
+from cartwheel.realtime import RealClock, SystemRandomness, TimeOrderedIds
 from cartwheel.testing import OpenHost, Send, Serve, target_of
 from cartwheel_gcp import FirestoreStore
-from cartwheel_local._time import RealClock, SystemRandomness, TimeOrderedIds
 from cartwheel_memory import MemoryHost
 from tests.support.google import firestore_client, firestore_emulator, function
 

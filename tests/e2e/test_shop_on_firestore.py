@@ -10,8 +10,8 @@ import pytest
 from cartwheel.host import HostOptions
 from cartwheel.log import discard
 from cartwheel.ports import Ports
+from cartwheel.realtime import RealClock, SystemRandomness, TimeOrderedIds
 from cartwheel_gcp import FirestoreStore, indexes_of
-from cartwheel_local._time import RealClock, SystemRandomness, TimeOrderedIds
 from cartwheel_memory import MemoryHost
 from cartwheel_shop.users import service as users
 from cartwheel_workflows.shop import shop_app
