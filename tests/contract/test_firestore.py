@@ -22,6 +22,7 @@ from cartwheel.ports import (
     MAX_KEY_BYTES,
     Check,
     Collection,
+    ConfigurationError,
     Conflict,
     Delete,
     DomainError,
@@ -37,6 +38,7 @@ from cartwheel.realtime import RealClock, SystemRandomness, TimeOrderedIds
 from cartwheel.unit import Unit, transact
 from cartwheel_gcp import FirestoreStore, indexes_of
 from cartwheel_gcp._documents import MAX_INDEXED_BYTES, document_id
+from cartwheel_gcp._store import TRIES
 from cartwheel_memory import MemoryHost
 from tests.support.firestore_relay import Relay, shape_of, shape_of_index
 from tests.support.google import firestore_client, firestore_emulator
@@ -131,7 +133,8 @@ def test_a_commit_of_which_nothing_is_to_be_seen_is_unavailable_and_sent_once(
     relay: Relay, relayed: FirestoreStore, partition: str, lost: str
 ) -> None:
     relayed.commit(ROWS, partition, [Put("row", {"n": 1}, 0)])
-    relay.drop, relay.lose_reply = lost == "call", lost == "reply"
+    relay.lose_reply = lost == "reply"
+    relay.refused_commits += ["UNAVAILABLE"] * (lost == "call")
     write: Write = Put("row", {"n": 2}, 1) if lost == "call" else Delete("row", 1)
     with pytest.raises(Unavailable):
         relayed.commit(ROWS, partition, [write])
@@ -141,15 +144,42 @@ def test_a_commit_of_which_nothing_is_to_be_seen_is_unavailable_and_sent_once(
 def test_a_read_that_fails_is_tried_again(
     relay: Relay, relayed: FirestoreStore, partition: str
 ) -> None:
-    relay.fail_reads = 1
+    relay.refused_reads += ["UNAVAILABLE"]
     relayed.commit(ROWS, partition, [Put("row", {"owner": partition}, 0)])
-    relay.fail_reads = 2
+    relay.refused_reads += ["DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"]
     assert relayed.get(ROWS, partition, "row") is not None
-    relay.fail_reads = 1
+    relay.refused_reads += ["INTERNAL"]
     assert len(relayed.scan(ROWS, partition).rows) == 1
-    relay.fail_reads = 1
+    relay.refused_reads += ["ABORTED"]
     assert len(relayed.query(ROWS, "by_owner", partition).rows) == 1
-    assert relay.fail_reads == 0
+    assert relay.refused_reads == []
+
+
+def test_a_commit_that_met_others_is_sent_again(
+    relay: Relay, relayed: FirestoreStore, partition: str
+) -> None:
+    relay.refused_commits += ["ABORTED"] * 3
+    relayed.commit(ROWS, partition, [Put("row", {}, 0)])
+    assert relay.commits == 4
+    assert relayed.get(ROWS, partition, "row") == Row(partition, "row", 1, {})
+
+
+def test_a_commit_that_meets_others_for_ever_is_unavailable_and_writes_nothing(
+    relay: Relay, relayed: FirestoreStore, partition: str
+) -> None:
+    relay.refused_commits += ["ABORTED"] * TRIES
+    with pytest.raises(Unavailable, match=f"{TRIES} tries; nothing was written"):
+        relayed.commit(ROWS, partition, [Put("row", {}, 0)])
+    assert relay.commits == TRIES
+    assert relayed.get(ROWS, partition, "row") is None
+
+
+def test_a_query_without_its_index_says_what_to_deploy(
+    relay: Relay, relayed: FirestoreStore, partition: str
+) -> None:
+    relay.refused_reads += ["FAILED_PRECONDITION"]
+    with pytest.raises(ConfigurationError, match="indexes_of"):
+        relayed.query(ROWS, "by_owner", partition)
 
 
 def test_a_nonce_of_a_row_written_by_somebody_else_is_a_conflict(

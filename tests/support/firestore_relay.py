@@ -25,8 +25,8 @@ class Relay:
     """Hands calls on as they are, but for the faults that are planned; each plan is for one call.
 
     `send_twice` sends a commit, then sends it again and hands on what comes of that, as a transport
-    does whose reply was lost. `lose_reply` applies a commit and answers UNAVAILABLE, `drop` answers
-    so without applying it. `fail_reads` is how many reads are answered UNAVAILABLE.
+    does whose reply was lost. `lose_reply` applies a commit and answers UNAVAILABLE. What is in
+    `refused_commits` and `refused_reads`, names of status codes, is answered instead of a call.
     """
 
     def __init__(self, upstream: str) -> None:
@@ -42,8 +42,9 @@ class Relay:
         self._server.add_generic_rpc_handlers((handler,))
         self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
         self._server.start()
-        self.send_twice = self.lose_reply = self.drop = False
-        self.fail_reads = 0
+        self.send_twice = self.lose_reply = False
+        self.refused_commits: list[str] = []
+        self.refused_reads: list[str] = []
         self.commits = 0
         self._queries: list[bytes] = []
 
@@ -61,12 +62,11 @@ class Relay:
 
     def _commit(self, request: bytes, context: grpc.ServicerContext) -> bytes:
         self.commits += 1
-        twice, lost, dropped = self.send_twice, self.lose_reply, self.drop
-        self.send_twice = self.lose_reply = self.drop = False
+        _refuse(self.refused_commits, context)
+        twice, lost = self.send_twice, self.lose_reply
+        self.send_twice = self.lose_reply = False
         call = self._channel.unary_unary(f"/{_SERVICE}/{_COMMIT}")
         with _passing_on(context):
-            if dropped:
-                context.abort(grpc.StatusCode.UNAVAILABLE, "the call was lost")
             if twice:
                 call(request, timeout=10, metadata=_metadata(context))
             answer: bytes = call(request, timeout=10, metadata=_metadata(context))
@@ -84,12 +84,15 @@ class Relay:
     def _stream(
         self, method: str, request: bytes, context: grpc.ServicerContext
     ) -> Iterator[bytes]:
-        if self.fail_reads:
-            self.fail_reads -= 1
-            context.abort(grpc.StatusCode.UNAVAILABLE, "the call was lost")
+        _refuse(self.refused_reads, context)
         call = self._channel.unary_stream(f"/{_SERVICE}/{method}")
         with _passing_on(context):
             yield from call(request, timeout=10, metadata=_metadata(context))
+
+
+def _refuse(planned: list[str], context: grpc.ServicerContext) -> None:
+    if planned:
+        context.abort(grpc.StatusCode[planned.pop(0)], "as planned")
 
 
 @contextmanager
