@@ -62,7 +62,58 @@ DURABLE_2 = Environment(
     ("azure-functions-durable==2.0.0rc3", "durabletask==1.12.0"),
     (3, 13),
 )
-ENVIRONMENTS = (DURABLE_1, DURABLE_2)
+WORKER = Environment(
+    "azure-worker",
+    (
+        "azure-functions-runtime==1.3.0",
+        "azure-functions==2.3.0",
+        # What Cartwheel and its kit need beside them.
+        "argon2-cffi==25.1.0",
+        "pluggy==1.7.0",
+        "pydantic==2.14.3",
+        "PyJWT==2.15.1",
+        "pytest==9.2.0",
+    ),
+    (3, 13),
+)
+"""Microsoft's Python worker, which Azure runs function apps with."""
+ENVIRONMENTS = (DURABLE_1, DURABLE_2, WORKER)
+
+
+@dataclass(frozen=True, slots=True)
+class Packages:
+    """Is a folder of npm packages of an engine; `pins` are all that is installed by name."""
+
+    name: str
+    pins: tuple[str, ...]
+
+    @property
+    def folder(self) -> Path:
+        """Give the folder in which node_modules is."""
+        return ROOT / ".engines" / self.name
+
+    @property
+    def stamp(self) -> Path:
+        """Give the file that says what is installed."""
+        return self.folder / ".installed"
+
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether exactly the pins are installed."""
+        return self.stamp.is_file() and self.stamp.read_text(encoding="utf-8") == self.wanted
+
+    @property
+    def wanted(self) -> str:
+        """Give what the stamp of a ready folder says."""
+        return "\n".join(self.pins) + "\n"
+
+    def require(self) -> None:
+        """Skip the test, or fail it in the gate, when the packages are missing."""
+        require(self.name, self.is_ready, "run make engines (it needs Node.js)")
+
+
+AZURITE = Packages("azure-npm", ("azurite@3.35.0",))
+"""Microsoft's emulator of Azure Storage."""
 
 
 class Child:

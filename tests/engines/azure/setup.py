@@ -1,8 +1,8 @@
-"""Makes the environments of the two Durable Functions SDKs under .engines; run again, it does
-nothing.
+"""Makes the environments of the Azure engines under .engines; run again, it does nothing.
 
-The in-memory engine needs Python 3.13; it is looked for on PATH, under ~/.pyenv/versions and
-beside the Python that runs this.
+These are the two Durable Functions SDKs, Microsoft's Python worker and Azurite, an npm package. The
+in-memory Durable engine and the worker need Python 3.13; it is looked for on PATH, under
+~/.pyenv/versions and beside the Python that runs this.
 """
 
 from __future__ import annotations
@@ -16,12 +16,17 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 sys.path.insert(0, str(ROOT))
 
-from tests.engines.azure._environments import ENVIRONMENTS, Environment  # noqa: E402  # after path
+from tests.engines.azure._environments import (  # noqa: E402  # after path
+    AZURITE,
+    ENVIRONMENTS,
+    Environment,
+    Packages,
+)
 
 
 def main() -> int:
     """Make what is missing; returns an exit code."""
-    return max(make(environment) for environment in ENVIRONMENTS)
+    return max(*(make(environment) for environment in ENVIRONMENTS), make_packages(AZURITE))
 
 
 def make(environment: Environment) -> int:
@@ -41,6 +46,25 @@ def make(environment: Environment) -> int:
     install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([str(environment.python), *install, *environment.pins], check=True)
     environment.stamp.write_text(environment.wanted, encoding="utf-8")
+    return 0
+
+
+def make_packages(packages: Packages) -> int:
+    """Install npm packages into a folder of their own."""
+    if packages.is_ready:
+        print(f"{packages.name} is ready")
+        return 0
+    npm = shutil.which("npm")
+    if npm is None:
+        print(f"{packages.name} needs Node.js with npm: none was found", file=sys.stderr)
+        return 1
+    print(f"making {packages.name} with {npm}")
+    shutil.rmtree(packages.folder, ignore_errors=True)
+    packages.folder.mkdir(parents=True)
+    (packages.folder / "package.json").write_text('{"private": true}\n', encoding="utf-8")
+    install = ["install", "--silent", "--no-audit", "--no-fund", "--save-exact"]
+    subprocess.run([npm, *install, *packages.pins], cwd=packages.folder, check=True)
+    packages.stamp.write_text(packages.wanted, encoding="utf-8")
     return 0
 
 
