@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,15 +78,18 @@ def _table(url: str, body: bytes) -> str:
 
 
 def open_store(
-    connection: str, clock: ManualClock, wire: Wire | None = None, grace: float = 3600.0
+    connection: str,
+    clock: ManualClock,
+    wire: Wire | None = None,
+    collections: Mapping[str, Collection] = COLLECTIONS,
 ) -> TableStore:
     """Open a store of the books."""
     service = TableServiceClient.from_connection_string(connection, transport=wire or Wire())
-    for name in table_names(COLLECTIONS):
+    for name in table_names(collections):
         service.create_table_if_not_exists(name)
     if wire is not None:
         wire.sent.clear()
-    return TableStore(service, COLLECTIONS, clock, grace=grace)
+    return TableStore(service, collections, clock)
 
 
 def entities(connection: str, table: str, where: str = "") -> list[dict[str, Any]]:

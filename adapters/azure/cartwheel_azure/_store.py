@@ -17,26 +17,30 @@ refused as though somebody else had written; sent once, its outcome is unknown a
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from cartwheel.indexing import cursor_of, page_size, position_of
+from cartwheel.indexing import cursor_of, entries_of, page_size, position_of
 from cartwheel.ports import (
     MAX_PAGE,
     Clock,
     Collection,
     ConfigurationError,
+    Conflict,
+    InvalidWrite,
     Page,
+    Put,
     Row,
     Write,
     check_commit,
 )
 from cartwheel_azure._table_commit import Commit
-from cartwheel_azure._table_entities import key_of, place_of, row_of
+from cartwheel_azure._table_entities import key_of, nonces_of, place_of, row_of
 from cartwheel_azure._table_errors import asking, status_of
-from cartwheel_azure._table_indexes import GRACE, Indexes
+from cartwheel_azure._table_indexes import GRACE, Indexes, declaration
 from cartwheel_azure._table_keys import AFTER_ALL, encode, entity_key, start, table_name
 
 if TYPE_CHECKING:
@@ -180,6 +184,34 @@ class TableStore:
             clock=self._clock,
             nonce=self._nonce(),
         ).run()
+
+    def rebuild_indexes(self) -> int:
+        """Bring rows into the indexes that are declared now; counts those that were written.
+
+        Rows are read one table at a time and written at the version they have, so it may run while
+        others write and be run again. Raises ConfigurationError for a row that an index can't hold.
+        """
+        written = 0
+        for name, collection in self._collections.items():
+            with asking(f"indexes of {name}"):
+                for entity in self._table(name).list_entities():
+                    row = row_of(entity["partition"], entity)
+                    if row is not None and self._is_behind(collection, row, entity):
+                        with contextlib.suppress(Conflict):  # then somebody else wrote it just now
+                            self.commit(name, row.partition, [Put(row.key, row.data, row.version)])
+                            written += 1
+        return written
+
+    def _is_behind(self, collection: Collection, row: Row, entity: TableEntity) -> bool:
+        try:
+            entries = entries_of(collection, row.data)
+        except InvalidWrite as error:
+            raise ConfigurationError(
+                f"{error}; so says the stored row {row.partition}/{row.key}: mend it before the "
+                "index is declared"
+            ) from error
+        wanted = {declaration(index) for index in collection.indexes if index.name in entries}
+        return set(nonces_of(entity)) != wanted
 
     def _reader(self, collection: str) -> Callable[[str, str], TableEntity | None]:
         return lambda partition, key: self._read(collection, partition, key)

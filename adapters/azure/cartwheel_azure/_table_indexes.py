@@ -22,7 +22,8 @@ its data has this place. So:
   writer has given up, or else it finds that it took long and adds the entry once more (a function
   may be suspended anywhere). Younger ones are passed over.
 - A row remembers its nonces by the declaration of the index, so an index that is declared otherwise
-  is a new one: rows come into it when they are written next, and its old entries are garbage.
+  is a new one: rows come into it when they are written next, `rebuild_indexes` does that for all,
+  and its old entries are garbage.
 - A crash leaves entries that no row names: after step 1 the new one, after step 2 the old one. The
   queries that come across them clean them up.
 

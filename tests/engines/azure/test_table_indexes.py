@@ -11,8 +11,20 @@ from dataclasses import dataclass
 
 import pytest
 
-from cartwheel.ports import Check, Conflict, Delete, JsonObject, Put, Store, Write
+from cartwheel.ports import (
+    Check,
+    Collection,
+    ConfigurationError,
+    Conflict,
+    Delete,
+    Index,
+    JsonObject,
+    Put,
+    Store,
+    Write,
+)
 from cartwheel.testing._base import fresh
+from cartwheel_azure import TableStore
 from tests.support.tables import (
     BOOKS,
     Crash,
@@ -210,6 +222,30 @@ def test_rows_that_move_between_owners_are_found_where_they_are(
     rows = store.scan(BOOKS, partition).rows
     indexed = [row for row in rows if row.data.get("owner")]
     assert len(_entries(connection, suffix)) == 2 * len(indexed), "nobody crashed: no garbage"
+
+
+def test_rows_come_into_indexes_that_are_declared_later_and_otherwise(
+    connection: str, clock: ManualClock, partition: str
+) -> None:
+    name, owner = fresh("later").replace("-", "_"), fresh("owner")
+
+    def declared(*indexes: Index) -> TableStore:
+        return open_store(connection, clock, collections={name: Collection(name, indexes)})
+
+    def found(store: Store) -> list[str]:
+        return [row.key for row in store.query(name, "by_owner", owner).rows]
+
+    rows: list[Write] = [Put(key, {"owner": owner, "n": -n}, 0) for n, key in enumerate("abc")]
+    declared().commit(name, partition, [*rows, Put("other", {"n": 1}, 0)])
+    store = declared(Index("by_owner", "owner"))
+    assert found(store) == []
+    assert (store.rebuild_indexes(), found(store)) == (3, ["a", "b", "c"])
+    assert store.rebuild_indexes() == 0
+    store = declared(Index("by_owner", "owner", sort="n"))
+    assert (store.rebuild_indexes(), found(store)) == (3, ["c", "b", "a"])
+    store = declared(Index("by_owner", "owner", sort="n"), Index("by_n", "n"))
+    with pytest.raises(ConfigurationError, match=r"by_n.*/a|by_n.*/other"):
+        store.rebuild_indexes()
 
 
 def _suffixed(writes: Sequence[Write], suffix: str) -> list[Write]:
