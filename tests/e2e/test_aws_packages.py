@@ -51,7 +51,7 @@ def build(spec: str, folder: Path, cache: Path, **handlers: str) -> Packages:
             spec, folder, handlers, architecture=ARCHITECTURE, python=PYTHON, cache=cache
         )
     except PackagingError as error:
-        require("a package index", "reaches no package index" not in str(error), str(error))
+        require("a package index", "package index does not answer" not in str(error), str(error))
         raise
 
 

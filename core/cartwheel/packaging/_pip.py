@@ -10,7 +10,7 @@ from pathlib import Path
 from cartwheel.packaging._errors import PackagingError
 from cartwheel.packaging._target import Target
 
-_OFFLINE = ("Retrying (", "ConnectionError", "NewConnectionError", "Could not fetch URL")
+_SILENT = "Could not fetch URL"
 _UNKNOWN = ("No matching distribution found", "Could not find a version")
 _SECONDS = 1200
 
@@ -24,9 +24,10 @@ def download(
     `wheels` is a folder that is looked into as well, or only, without `index`. Raises
     PackagingError when pip is missing, when there is no such wheel, and when no index answers.
     """
-    # -P: no module of the current folder is taken for pip.
-    command = [sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", "--no-input"]
-    command += ["download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(into)]
+    # -P: no module of the current folder is taken for pip. Only -vv tells of every index that
+    # did not answer.
+    command = [sys.executable, "-P", "-m", "pip", "--no-input", "-vv"]
+    command += ["download", "--no-deps", "--only-binary=:all:", "--dest", str(into)]
     command += ["--implementation", "cp", "--python-version", target.python]
     command += [word for platform in target.platforms for word in ("--platform", platform)]
     if wheels is not None:
@@ -42,16 +43,24 @@ def download(
             f"pip did not finish within {_SECONDS} s ({', '.join(pins)} for {target}); try again"
         ) from error
     if done.returncode:
-        told = done.stderr.decode("utf-8", "replace").strip()
-        raise PackagingError(_explain(told, pins, target))
+        raise PackagingError(_explain(_lines(done.stdout), _lines(done.stderr), pins, target))
 
 
-def _explain(told: str, pins: Sequence[str], target: Target) -> str:
-    last = "\n".join(told.splitlines()[-3:])
+def _lines(output: bytes) -> list[str]:
+    return [line.strip() for line in output.decode("utf-8", "replace").splitlines()]
+
+
+def _explain(
+    said: Sequence[str], complaints: Sequence[str], pins: Sequence[str], target: Target
+) -> str:
+    told = "\n".join(complaints)
+    last = "\n".join(complaints[-3:])
     if "No module named pip" in told:
         return f"{sys.executable} has no pip, which downloads wheels: {sys.executable} -m ensurepip"
-    if any(sign in told for sign in _OFFLINE):
-        return f"pip reaches no package index ({', '.join(pins)} for {target}):\n{last}"
+    # An index that does not know a name says 404; that is an answer.
+    silent = [line for line in said if line.startswith(_SILENT) and "404 Client Error" not in line]
+    if silent:
+        return f"a package index does not answer ({', '.join(pins)} for {target}):\n{silent[-1]}"
     if any(sign in told for sign in _UNKNOWN):
         missing = [pin for pin in pins if pin in told] or list(pins)
         return (

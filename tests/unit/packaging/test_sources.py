@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import subprocess
+import sys
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from hatchling.builders.wheel import WheelBuilder
 
-from cartwheel.packaging import PackagingError, sources_of
+from cartwheel.packaging import PackagingError, archive, sources_of
 
 ROOT = Path(__file__).resolve().parents[3]
+SHOP = "cartwheel_workflows.shop:app"
 
 
 def write(folder: Path, files: Mapping[str, str | bytes]) -> None:
@@ -92,10 +99,35 @@ def test_the_framework_is_there_without_what_tests_need(tmp_path: Path) -> None:
 
 
 def test_the_shop_brings_its_services_and_workflows_without_what_tests_need() -> None:
-    found = own("cartwheel_workflows.shop:app", ROOT)
+    found = own(SHOP, ROOT)
     assert {path.split("/")[0] for path in found} == {"cartwheel_shop", "cartwheel_workflows"}
     assert {"cartwheel_workflows/checkout.py", "cartwheel_shop/orders/api.py"} <= found
     assert not [path for path in found if "testing" in path or "pytest" in path]
+
+
+def test_an_installed_framework_gives_the_same_files_as_a_linked_one(tmp_path: Path) -> None:
+    (built,) = WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
+    installed = tmp_path / "site-packages"
+    with zipfile.ZipFile(built) as wheel:
+        wheel.extractall(installed)
+    code = (
+        "import hashlib, sys\nfrom pathlib import Path\n"
+        "from cartwheel.packaging import archive, sources_of\n"
+        f"files = sources_of({SHOP!r}, Path(sys.argv[1]), also=('cartwheel_aws',))\n"
+        "print(sys.modules['cartwheel'].__file__, hashlib.sha256(archive(files)).hexdigest())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path],
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    where, digest = done.stdout.split()
+    assert Path(where).is_relative_to(installed)
+    linked = sources_of(SHOP, ROOT, also=("cartwheel_aws",))
+    assert digest == hashlib.sha256(archive(linked)).hexdigest()
 
 
 def test_what_is_left_out_is_left_out_with_all_below_it(tmp_path: Path) -> None:

@@ -163,17 +163,18 @@ def test_two_distributions_with_the_same_path_must_agree(
         fetch([*both, Pin("acme-fees", "1.0")], TARGET, cache=tmp_path / "cache")
 
 
+@pytest.mark.parametrize("retries", ["0", "1"])
 def test_an_index_that_does_not_answer_is_told_from_one_that_has_no_such_wheel(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, retries: str
 ) -> None:
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     for name in ("PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL", "PIP_NO_INDEX"):
         monkeypatch.delenv(name, raising=False)
     # Port 9 of this machine: nobody listens there.
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
-    monkeypatch.setenv("PIP_RETRIES", "1")
+    monkeypatch.setenv("PIP_RETRIES", retries)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with pytest.raises(PackagingError, match=r"reaches no package index \(acme-rates==1\.0 for"):
+    with pytest.raises(PackagingError, match=r"index does not answer \(acme-rates==1\.0 for"):
         fetch([RATES], TARGET, cache=tmp_path)
 
 
