@@ -225,9 +225,10 @@ def test_own_code_stays_small(shop: Packages, hello: Packages) -> None:
         with zipfile.ZipFile(io.BytesIO(built.shared.content)) as packed:
             return sum(e.compress_size for e in packed.infolist() if e.filename.endswith(".py"))
 
-    assert sources(hello) < 160_000
-    assert sources(shop) < 250_000
-    assert len(shop.shared.content) < 850_000
+    # Compilers, lint and the conformance kit would add as much again.
+    assert sources(hello) < 220_000
+    assert sources(shop) < 300_000
+    assert len(shop.shared.content) < 1_100_000
     assert shop.dependencies.unpacked + shop.shared.unpacked < 30_000_000
 
 

@@ -56,6 +56,7 @@ _IN_RUNTIME = {"boto3", "botocore"}
 # What compiles, checks, draws, packages or finds adapters. A new module is packaged until it is
 # named here, and nothing that is packaged may need one of these to load.
 _MODULES = (
+    "cartwheel.deployment",
     "cartwheel.manifest",
     "cartwheel.packaging",
     "cartwheel.plugins",
@@ -82,6 +83,7 @@ _MODULES = (
     "cartwheel_aws._render",
     "cartwheel_aws._scope",
     "cartwheel_aws._spot",
+    "cartwheel_aws._tables",
     "cartwheel_aws._timing",
     "cartwheel_aws._values",
     "cartwheel_aws.plugin",
