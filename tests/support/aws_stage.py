@@ -32,9 +32,8 @@ from cartwheel_aws._queue import SqsQueue
 from cartwheel_aws._secrets import SecretsManagerSecrets
 from cartwheel_local import LocalHost
 from tests.engines._driver import Answered, Asked, Server, as_json
-from tests.engines.aws import setup
-from tests.engines.aws._processes import ACCOUNT, REGION, free_port, start
-from tests.support.engines import require
+from tests.engines.aws._processes import ACCOUNT, REGION
+from tests.support.ministack import start_ministack
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.literals import QueueAttributeNameType
@@ -47,20 +46,8 @@ class Aws:
     """Is ministack with the clients that tests and adapters call it through."""
 
     def __init__(self) -> None:
-        require("ministack", setup.is_ready(setup.MINISTACK), "run `make engines`")
-        port = free_port()
-        env = {
-            "BIND_HOST": "127.0.0.1",
-            "GATEWAY_PORT": str(port),
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-            "IOT_MTLS_ENABLED": "0",
-            "LOG_LEVEL": "ERROR",
-            "MINISTACK_ACCOUNT_ID": ACCOUNT,
-            "LAMBDA_ACCOUNT_CONCURRENCY": "0",
-        }
-        command: list[str | Path] = [setup.python(setup.MINISTACK), "-m", "ministack"]
         with ExitStack() as opened:
-            self.process = start(command, port, "/_ministack/health", env)
+            self.process = start_ministack(corrected=False)
             opened.callback(self.process.stop)
             self.server = Server()
             opened.callback(self.server.close)
