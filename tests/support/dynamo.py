@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
 from cartwheel.app import App
-from cartwheel.ports import Collection, JsonObject
+from cartwheel.ports import Collection
 from cartwheel.realtime import RealClock, SystemRandomness, TimeOrderedIds
 from cartwheel_aws import DynamoStore, table_of
 from tests.engines.aws._processes import REGION
@@ -48,11 +48,10 @@ def make_tables(
     for collection in collections:
         names[collection.name] = f"{prefix}-{collection.name}"
         properties = table_of(collection)
-        # The API says these two otherwise than CloudFormation.
+        # The API takes this in a call of its own.
         backups = properties.pop("PointInTimeRecoverySpecification")
-        encrypted = cast("JsonObject", properties.pop("SSESpecification"))["SSEEnabled"]
-        request = {"TableName": names[collection.name], "SSESpecification": {"Enabled": encrypted}}
-        client.create_table(**cast("CreateTableInputTypeDef", properties | request))
+        request = properties | {"TableName": names[collection.name]}
+        client.create_table(**cast("CreateTableInputTypeDef", request))
         client.get_waiter("table_exists").wait(
             TableName=names[collection.name], WaiterConfig={"Delay": 1}
         )
