@@ -131,7 +131,7 @@ class TestMailer(kit.MailerContract):
             if mail["MessageId"] in self.ids
         ]
 
-    @pytest.mark.xfail(reason=NO_MEMORY.format("SES"), strict=True)
+    @pytest.mark.xfail(reason=NO_MEMORY.format("SES"), raises=AssertionError, strict=True)
     def test_a_mail_sent_twice_under_one_id_is_shown_once(self, host: Host) -> None:
         super().test_a_mail_sent_twice_under_one_id_is_shown_once(host)
 
@@ -151,7 +151,7 @@ class TestSms(kit.SmsContract):
             for text in texts
         ]
 
-    @pytest.mark.xfail(reason=NO_MEMORY.format("SNS"), strict=True)
+    @pytest.mark.xfail(reason=NO_MEMORY.format("SNS"), raises=AssertionError, strict=True)
     def test_a_text_sent_twice_under_one_id_is_shown_once(self, host: Host) -> None:
         super().test_a_text_sent_twice_under_one_id_is_shown_once(host)
 

@@ -33,12 +33,14 @@ from cartwheel_aws._secrets import SecretsManagerSecrets
 from cartwheel_local import LocalHost
 from tests.engines._driver import Answered, Asked, Server, as_json
 from tests.engines.aws._processes import ACCOUNT, REGION
+from tests.support.dynamo import dynamo_client, dynamo_store, make_tables
 from tests.support.ministack import start_ministack
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.literals import QueueAttributeNameType
 
 SENDER = "Köder & Söhne <shop@example.com>"
+LETTERS = App("letters", services=[Service("letters", collections=[DEAD_LETTERS])])
 Consume = Callable[[SqsEvent], SqsAnswer]
 
 
@@ -53,12 +55,13 @@ class Aws:
             opened.callback(self.server.close)
             session = boto3.session.Session("test", "test", region_name=REGION)
             url = self.process.url
+            self.dynamo = dynamo_client(url)
             self.sns = session.client("sns", endpoint_url=url)
             self.sqs = session.client("sqs", endpoint_url=url)
             self.functions = session.client("lambda", endpoint_url=url)
             self.ses = session.client("sesv2", endpoint_url=url)
             self.secrets = session.client("secretsmanager", endpoint_url=url)
-            for client in (self.sns, self.sqs, self.functions, self.ses, self.secrets):
+            for client in (self.dynamo, self.sns, self.sqs, self.functions, self.ses, self.secrets):
                 opened.callback(client.close)
             self._opened = opened.pop_all()
         self.ses.create_email_identity(EmailIdentity="example.com")
@@ -95,6 +98,7 @@ class Stage:
                 "Variables": {"MINISTACK_LAMBDA_PROXY_URL": f"{aws.server.url}/{self.function}"}
             },
         )
+        self.tables = make_tables(aws.dynamo, [DEAD_LETTERS], self.place.names.prefix)
         self.topic = aws.sns.create_topic(Name=self.place.names.topic)["TopicArn"]
         assert self.topic == self.place.topic
         for subscription in app.subscriptions.values():
@@ -186,6 +190,8 @@ class Stage:
             assert self._idle.wait_for(lambda: self._calls == 0, timeout=30)
         self.aws.functions.delete_function(FunctionName=self.function)
         self.aws.sns.delete_topic(TopicArn=self.topic)
+        for table in self.tables.values():
+            self.aws.dynamo.delete_table(TableName=table)
         for url in self.urls.values():
             self.aws.sqs.delete_queue(QueueUrl=url)
 
@@ -193,7 +199,8 @@ class Stage:
 class StageHost(LocalHost):
     """Is an application whose messaging and outside services are on AWS, and whose rest is here.
 
-    `faults` stands around the store that dead letters are kept in.
+    Dead letters are kept in DynamoDB, the application's own rows here; `faults` stands around the
+    store of the former.
     """
 
     def __init__(
@@ -209,7 +216,7 @@ class StageHost(LocalHost):
         self.stage = Stage(aws, app, visibility=visibility)
         try:
             options = HostOptions(data=data, log=discard, replace=self._on_aws)
-            super().__init__(with_dead_letters(app), options)
+            super().__init__(app, options)
         except BaseException:
             self.stage.close()
             raise
@@ -219,7 +226,8 @@ class StageHost(LocalHost):
     def _on_aws(self, ports: Ports) -> Ports:
         aws, place = self.stage.aws, self.stage.place
         queue = SqsQueue(aws.sqs, place, lambda: self._dispatcher)
-        store = hooked("store", ports.store, Store, self._faults)  # type: ignore[type-abstract]  # a protocol names the methods
+        kept = dynamo_store(aws.dynamo, LETTERS, self.stage.tables)
+        store: Store = hooked("store", kept, Store, self._faults)  # type: ignore[type-abstract]  # a protocol names the methods
         self.letters = StoreDeadLetters(store, queue.deliver)
         return replace(
             ports,
@@ -235,12 +243,6 @@ class StageHost(LocalHost):
         """Close the stage first: its function uses the host."""
         self.stage.close()
         super().close()
-
-
-def with_dead_letters(app: App) -> App:
-    """Add the collection that the adapter keeps dead letters in to an application."""
-    keeps = Service("letters", collections=[DEAD_LETTERS])
-    return App(app.name, services=[*app.services, keeps], workflows=app.workflows.values())
 
 
 def _code() -> bytes:
