@@ -6,49 +6,23 @@ list of gaps is the trace of the first actor's own calls.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
 from cartwheel.host import HostOptions
 from cartwheel.log import discard
-from cartwheel.ports import Check, Delete, PortCall, Ports, Put, Store, Write
+from cartwheel.ports import Check, Delete, Ports, Put, Store, Write
 from cartwheel_memory import MemoryHost
 from cartwheel_shop.payments import service as payments
 from cartwheel_workflows.shop import shop_app
 from tests.support.books import all_orders, wrong_in
-from tests.support.shopping import known, product
+from tests.support.pauses import Pauses
+from tests.support.shopping import known, product, send_webhook
 
-T = TypeVar("T")
-READS = {"get", "scan", "query", "find", "status", "history", "list"}
 UNITS = 3
-BLOCKED_SECONDS = 5.0
-"""How long the second actor may wait for the first before both are left to go on."""
-
-
-@dataclass
-class Pauses:
-    """Counts the reads of the first actor's thread, and lets the second one run after the n-th."""
-
-    gap: int | None = None
-    then: Callable[[], None] = lambda: None
-    thread: int | None = None
-    trace: list[str] = field(default_factory=list)
-    blocked: bool = False
-
-    def __call__(self, call: PortCall, invoke: Callable[[], T]) -> T:
-        result = invoke()
-        if self.thread == threading.get_ident() and call.operation in READS:
-            self.trace.append(str(call))
-            if len(self.trace) == self.gap:
-                other = threading.Thread(target=self.then)
-                other.start()
-                other.join(BLOCKED_SECONDS)
-                self.blocked = other.is_alive()
-        return result
 
 
 @dataclass
@@ -59,7 +33,8 @@ class World:
     answers: list[int] = field(default_factory=list)
 
     def check_out(self, customer: str, key: str = "k", card: str = "tok_ok") -> None:
-        self._note(known(self.host.dispatcher, customer).check_out(card, key=key).status)
+        shopper = known(self.host.dispatcher, customer)
+        self._note(shopper.check_out(card, key=key, email=f"{customer}@example.org").status)
 
     def cancel(self, key: str) -> None:
         for order in [o for o in all_orders(self.host.ports) if o.customer_id == "usr_ada"]:
@@ -110,6 +85,11 @@ class World:
         for order in all_orders(self.host.ports):
             payments.refund(self.host.ports, key, order.order_id, 500)
 
+    def hear(self) -> None:
+        """Get the bank's webhook of the one charge as it stands."""
+        (charge,) = self.host.bank.charges()
+        self._note(send_webhook(self.host.dispatcher, charge).status)
+
     def _note(self, status: int) -> None:
         self.answers.append(status)
         assert status < 500, status
@@ -126,10 +106,29 @@ def unpaid(world: World) -> None:
     world.check_out("usr_ada", "bought", "tok_timeout_charged")
 
 
+def asked(world: World, *, approved: bool = True) -> None:
+    """Have the card's holder answer the bank, of which the shop has not heard yet."""
+    world.check_out("usr_ada", "bought", "tok_requires_action")
+    world.host.settle()
+    (charge,) = world.host.bank.charges()
+    world.host.gateway.act(charge.charge_id, approved=approved)
+
+
+def asked_in_vain(world: World) -> None:
+    asked(world, approved=False)
+
+
+def sold_yesterday(world: World) -> None:
+    confirmed(world)
+    world.host.settle()
+    world.host.clock.advance(86_400)
+
+
 def nothing(world: World) -> None:
     return
 
 
+DAILY: Action = lambda world: world.tick("analytics.daily_report")  # noqa: E731  # as below
 BUY: Action = lambda world: world.check_out("usr_ada")  # noqa: E731  # a row of the table
 PAIRS: dict[str, tuple[Action, Action, Action]] = {
     "checkout, rival": (nothing, BUY, lambda w: w.check_out("usr_bob")),
@@ -187,6 +186,14 @@ PAIRS: dict[str, tuple[Action, Action, Action]] = {
         lambda w: w.move_stock(2, "receive"),
         lambda w: w.move_stock(2, "receive"),
     ),
+    "webhook, itself again": (asked, World.hear, World.hear),
+    "webhook of a refusal, itself again": (asked_in_vain, World.hear, World.hear),
+    "webhook, cancel": (asked, World.hear, lambda w: w.cancel("c")),
+    "cancel, webhook": (asked, lambda w: w.cancel("c"), World.hear),
+    "webhook, reconciler": (asked, World.hear, lambda w: w.tick("payments.reconcile", 601)),
+    "reconciler, webhook": (asked, lambda w: w.tick("payments.reconcile", 601), World.hear),
+    "webhook, reaper": (asked, World.hear, World.expire),
+    "daily report, itself again": (sold_yesterday, DAILY, DAILY),
     "reconciler, cancel": (
         unpaid,
         lambda w: w.tick("payments.reconcile", 61),
@@ -206,10 +213,10 @@ def run(name: str, gap: int | None, ports: Callable[[Ports], Ports] | None = Non
     world = World(host)
     before(world)
     pauses.then = lambda: second(world)
-    pauses.thread = threading.get_ident()
+    pauses.watch()
     first(world)
     host.settle()  # What it began goes on in the same thread: the run, the events, their consumers.
-    pauses.thread = None
+    pauses.look_away()
     host.settle(1200)
     wrong = wrong_in(host, ["prd_mug"])
     assert wrong == [], (name, gap, pauses.trace[-3:], world.answers)

@@ -29,14 +29,22 @@ TARGETS: dict[str, tuple[str, ...]] = {
         f"{SHOP}/test_inventory_model.py",
         f"{SHOP}/test_inventory_service.py",
     ),
-    "cartwheel_shop.orders.model": (f"{SHOP}/test_orders.py", f"{E2E}/test_fulfilment.py"),
+    "cartwheel_shop.orders.model": (
+        f"{SHOP}/test_orders_model.py",
+        f"{SHOP}/test_orders.py",
+        f"{E2E}/test_fulfilment.py",
+    ),
     "cartwheel_shop.payments.model": (
         f"{SHOP}/test_payments_model.py",
         f"{SHOP}/test_payments.py",
         f"{E2E}/test_webhooks.py",
     ),
     "cartwheel.http._idempotency": (f"{HTTP}/test_idempotency.py",),
-    "cartwheel_shop.users.model": (f"{SHOP}/test_users.py", f"{SHOP}/test_accounts.py"),
+    "cartwheel_shop.users.model": (
+        f"{SHOP}/test_users_model.py",
+        f"{SHOP}/test_users.py",
+        f"{SHOP}/test_accounts.py",
+    ),
     "cartwheel_shop.users._tokens": (f"{SHOP}/test_tokens.py",),
     "cartwheel_shop.users._passwords": (f"{SHOP}/test_users.py",),
 }

@@ -51,6 +51,11 @@ def claims(host: MemoryHost, **changes: object) -> dict[str, object]:
     return {name: value for name, value in changed.items() if value is not ...}
 
 
+def shifted(host: MemoryHost, seconds: int) -> dict[str, object]:
+    good = claims(host)
+    return {**good, **{name: int(str(good[name])) + seconds for name in ("iat", "nbf", "exp")}}
+
+
 def signed(
     payload: dict[str, object],
     key: str | bytes = KEY,
@@ -75,6 +80,18 @@ def tampered(host: MemoryHost) -> str:
     return f"{header}.{part(claims(host, role='admin'))}.{signature}"
 
 
+def of_length(host: MemoryHost, length: int) -> str:
+    """Make a token of exactly so many characters, as good as any but for that."""
+    for kid in ("k", "kk", "kkk"):
+        for size in range(length // 2, length):
+            token = signed(claims(host, sub="x" * size), kid=kid)
+            if len(token) >= length:
+                break
+        if len(token) == length:
+            return token
+    raise AssertionError(f"no token has {length} characters")
+
+
 FORGERIES: dict[str, Callable[[MemoryHost], str]] = {
     "alg none": lambda host: unsigned(claims(host), "none"),
     "alg None": lambda host: unsigned(claims(host), "None"),
@@ -94,6 +111,8 @@ FORGERIES: dict[str, Callable[[MemoryHost], str]] = {
     "two parts": lambda host: signed(claims(host)).rpartition(".")[0],
     "four parts": lambda host: signed(claims(host)) + ".x",
     "another type": lambda host: signed(claims(host), typ="JWT"),
+    "a type that sorts after ours": lambda host: signed(claims(host), typ="bt+jwt"),
+    "no type": lambda host: signed(claims(host), typ=None),
     "no exp": lambda host: signed(claims(host, exp=...)),
     "no iat": lambda host: signed(claims(host, iat=...)),
     "no nbf": lambda host: signed(claims(host, nbf=...)),
@@ -103,10 +122,16 @@ FORGERIES: dict[str, Callable[[MemoryHost], str]] = {
     "no jti": lambda host: signed(claims(host, jti=...)),
     "no role": lambda host: signed(claims(host, role=...)),
     "expired this second": lambda host: signed(claims(host, exp=int(host.clock.now()))),
+    "expired a while ago": lambda host: signed(shifted(host, -1000)),
     "not yet good": lambda host: signed(claims(host, nbf=int(host.clock.now()) + 1)),
     "made in the future": lambda host: signed(claims(host, iat=int(host.clock.now()) + 1)),
     "good for a year": lambda host: signed(claims(host, exp=int(host.clock.now()) + 31_536_000)),
+    "good for twice as long as time is old": lambda host: signed(
+        claims(host, exp=2 * int(host.clock.now()))
+    ),
     "exp as text": lambda host: signed(claims(host, exp="4102444800")),
+    "iat as text": lambda host: signed(claims(host, iat="0")),
+    "nbf as text": lambda host: signed(claims(host, nbf="0")),
     "exp as a fraction": lambda host: signed(claims(host, exp=host.clock.now() + 0.5)),
     "exp true": lambda host: signed(claims(host, exp=True)),
     "another issuer": lambda host: signed(claims(host, iss="https://example.org")),
@@ -120,6 +145,7 @@ FORGERIES: dict[str, Callable[[MemoryHost], str]] = {
     "no JSON": lambda host: f"{part('x')}.{part('y')}.{part('z')}",
     "a list for claims": lambda host: f"{part({'alg': 'HS256'})}.{part([1])}.{part('z')}",
     "a very long token": lambda host: signed(claims(host, sub="x" * 5000)),
+    "a token a little too long": lambda host: of_length(host, 4097),
 }
 
 
@@ -132,6 +158,28 @@ def test_our_own_token_says_who_asks(host: MemoryHost) -> None:
 def test_a_forged_token_is_nobody(host: MemoryHost, name: str) -> None:
     with pytest.raises(Unauthenticated):
         authenticate(host, FORGERIES[name](host))
+
+
+def test_a_token_of_the_longest_length_is_read(host: MemoryHost) -> None:
+    assert set(authenticate(host, of_length(host, _tokens.MAX_TOKEN))) == {"x"}
+    assert _tokens.MAX_TOKEN == 4096
+
+
+def test_a_token_may_be_good_for_less_than_ours_are(host: MemoryHost) -> None:
+    assert authenticate(host, signed(claims(host, exp=int(host.clock.now()) + 60))) == "usr_1"
+
+
+def test_times_are_those_of_the_clock_port_not_of_the_machine(host: MemoryHost) -> None:
+    host.clock.advance(50 * 365 * 86_400)
+    assert authenticate(host, _tokens.issue(host.ports, "usr_1", "customer")) == "usr_1"
+
+
+def test_a_token_without_a_generation_is_of_the_first_one(host: MemoryHost) -> None:
+    ours = _tokens.issue(host.ports, "usr_1", "customer")
+    for token in (ours, signed(claims(host))):
+        assert _tokens.verified(host.ports, token).generation == 0
+    later = _tokens.issue(host.ports, "usr_1", "customer", 7)
+    assert _tokens.verified(host.ports, later).generation == 7
 
 
 def test_there_are_at_least_25_forgeries() -> None:
@@ -156,6 +204,11 @@ def test_a_token_ends_after_a_quarter_of_an_hour(host: MemoryHost) -> None:
 
 
 def test_a_short_signing_key_is_refused_with_a_remedy() -> None:
-    options = HostOptions(log=discard, secrets={_tokens.SIGNING_KEY: "too short"})
-    with pytest.raises(ConfigurationError, match="needs 32 or more"):
-        _tokens.issue(MemoryHost(shop_app(), options).ports, "usr_1", "customer")
+    def issue(key: str) -> str:
+        options = HostOptions(log=discard, secrets={_tokens.SIGNING_KEY: key})
+        return _tokens.issue(MemoryHost(shop_app(), options).ports, "usr_1", "customer")
+
+    for length in (1, 31):
+        with pytest.raises(ConfigurationError, match="needs 32 or more"):
+            issue("k" * length)
+    assert issue("k" * 32)

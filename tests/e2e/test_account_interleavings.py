@@ -1,0 +1,449 @@
+"""Accounts, sessions, carts and products: one actor is stopped at each gap, another runs through.
+
+What `test_interleavings` shows of stock and money, for who is who and who may get in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from cartwheel.host import HostOptions
+from cartwheel.http import Response
+from cartwheel.log import discard
+from cartwheel.ports import Ports
+from cartwheel.unit import Unit, transact
+from cartwheel_memory import MemoryHost
+from cartwheel_shop._base import now_text
+from cartwheel_shop.carts import service as carts
+from cartwheel_shop.catalog import service as catalog
+from cartwheel_shop.users import _passwords
+from cartwheel_shop.users import service as users
+from cartwheel_shop.users.model import EmailClaim, User
+from cartwheel_workflows.shop import shop_app
+from tests.e2e import test_interleavings as goods
+from tests.support.pauses import Pauses
+from tests.support.shopping import PASSWORD, Shopper, known, product
+
+ADA, USER = "ada@example.org", "usr_ada"
+NEW, NEWER = "another good horse", "a third good horse"
+HASH = _passwords.hash_password(PASSWORD)
+"""One hash for all shops: it is the dear part of an account."""
+
+
+@dataclass
+class World:
+    """Is a shop in which Ada has an account and a session, and what the two actors were told."""
+
+    host: MemoryHost
+    tokens: users.Tokens
+    cart_token: str = ""
+    answers: list[Response] = field(default_factory=list)
+    handed_out: list[Any] = field(default_factory=list)
+    """Tokens that somebody was given by the two actors, and `from` which route."""
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        caller: Shopper | None = None,
+        match: str | None = None,
+    ) -> Response:
+        """Send a request of an actor's and keep the answer."""
+        shopper = caller or Shopper(self.host.dispatcher)
+        headers = {} if match is None else {"if-match": match}
+        answer = shopper.send(method, path, body, headers=headers)
+        assert answer.status < 500, answer.body
+        self.answers.append(answer)
+        found: Any = answer.json() if answer.body else {}
+        if "refresh_token" in found:
+            self.handed_out.append({**found, "from": path})
+        return answer
+
+    @property
+    def ada(self) -> Shopper:
+        """Give Ada, with the access token of her first session."""
+        return Shopper(self.host.dispatcher, self.tokens.access_token)
+
+    @property
+    def boss(self) -> Shopper:
+        """Give an administrator."""
+        return known(self.host.dispatcher, "usr_boss", "admin")
+
+    def statuses(self) -> list[int]:
+        """Give what the actors were told."""
+        return sorted(answer.status for answer in self.answers)
+
+    def register(self, password: str) -> None:
+        self.send("POST", "/users/register", {"email": ADA, "password": password, "name": "Ada"})
+
+    def log_in(self, password: str = PASSWORD) -> int:
+        body = {"email": ADA, "password": password}
+        return self.send("POST", "/users/login", body).status
+
+    def refresh(self) -> None:
+        self.send("POST", "/users/refresh", {"refresh_token": self.tokens.refresh_token})
+
+    def log_out(self) -> None:
+        self.send("POST", "/users/logout", {"refresh_token": self.tokens.refresh_token})
+
+    def change_password(self) -> None:
+        body = {"current_password": PASSWORD, "new_password": NEW}
+        self.send("POST", "/users/me/password", body, caller=self.ada)
+
+    def confirm_reset(self, password: str) -> None:
+        (mail,) = self.host.mailbox.mails()
+        (token,) = re.findall(r"usr_\w+\.[0-9a-f]{64}", mail.text)
+        body = {"token": token, "new_password": password}
+        self.send("POST", "/users/password-reset/confirm", body)
+
+    def leave(self) -> None:
+        self.send("DELETE", "/users/me", caller=self.ada)
+
+    def suspend(self) -> None:
+        self.send("PATCH", f"/users/{USER}", {"suspended": True}, caller=self.boss)
+
+    def edit(self, path: str, body: object) -> None:
+        self.send("PATCH", path, body, caller=self.boss, match='"1"')
+
+    def put_into_cart(self, quantity: int) -> None:
+        body = {"product_id": "prd_mug", "quantity": quantity}
+        self.send("POST", "/cart/items", body, caller=self.ada)
+
+    def guest(self) -> Shopper:
+        """Give the guest whose cart Ada takes over."""
+        shopper = Shopper(self.host.dispatcher)
+        shopper.headers["X-Cart-Token"] = self.cart_token
+        return shopper
+
+    def merge(self) -> None:
+        self.send("POST", "/cart/merge", {"cart_token": self.cart_token}, caller=self.ada)
+
+    def goes_on(self, tokens: Any) -> bool:
+        """Tell whether a session can be refreshed."""
+        body = {"refresh_token": tokens["refresh_token"]}
+        return Shopper(self.host.dispatcher).send("POST", "/users/refresh", body).status == 200
+
+    def works(self, tokens: Any) -> bool:
+        """Tell whether somebody can still do anything with tokens."""
+        shopper = Shopper(self.host.dispatcher, tokens["access_token"])
+        return shopper.send("GET", "/users/me").status == 200 or self.goes_on(tokens)
+
+    def opens(self, password: str) -> bool:
+        """Tell whether a password lets Ada in."""
+        body = {"email": ADA, "password": password}
+        return Shopper(self.host.dispatcher).send("POST", "/users/login", body).status == 200
+
+
+Action = Callable[[World], object]
+Check = Callable[[World], None]
+Around = Callable[[Ports], Ports]
+
+
+def as_it_is(world: World) -> None:
+    return
+
+
+def nobody(world: World) -> None:
+    """Take Ada's account away: there is none yet."""
+    world.leave()
+    world.answers.clear()
+
+
+def reset_asked_for(world: World) -> None:
+    Shopper(world.host.dispatcher).send("POST", "/users/password-reset", {"email": ADA})
+    world.host.settle()
+
+
+def four_failures(world: World) -> None:
+    for _ in range(4):
+        assert world.log_in("wrong") == 401
+    world.answers.clear()
+
+
+def guest_with_two_mugs(world: World) -> None:
+    cart_id, world.cart_token = carts.new_guest_cart(world.host.ports)
+    carts.add(world.host.ports, cart_id, "prd_mug", 2)
+
+
+def all_tokens(world: World) -> list[Any]:
+    return [*world.handed_out, vars_of(world.tokens)]
+
+
+def one_account(world: World) -> None:
+    """Hold one of two who registered to be the owner, the other to have no way in."""
+    assert world.statuses() == [201, 409]
+    assert world.opens(NEW) != world.opens(NEWER)
+
+
+def no_session(world: World) -> None:
+    """Hold every session to be over."""
+    assert not any(world.works(tokens) for tokens in all_tokens(world))
+
+
+def no_refresh(world: World) -> None:
+    """Hold a refresh token to be good once, and its session to end with its access token."""
+    assert world.statuses().count(200) <= 1
+    assert not any(world.goes_on(tokens) for tokens in all_tokens(world))
+
+
+def only_the_new_password(world: World) -> None:
+    """Hold whoever knew the old password to be out; only the change itself begins a session."""
+    assert not world.opens(PASSWORD)
+    assert world.opens(NEW)
+    for tokens in all_tokens(world):
+        assert world.works(tokens) is (tokens.get("from") == "/users/me/password")
+
+
+def one_reset(world: World) -> None:
+    assert world.statuses() == [204, 400]
+    assert world.opens(NEW) != world.opens(NEWER)
+    assert not world.opens(PASSWORD)
+    no_session(world)
+
+
+def the_reset_counts(world: World) -> None:
+    assert world.opens(NEWER)
+    assert not world.opens(PASSWORD)
+    assert not world.opens(NEW)
+    no_session(world)
+
+
+def one_edit(world: World) -> None:
+    assert world.statuses() == [200, 412]
+
+
+def at_most_one_owner(world: World) -> None:
+    again = world.opens(NEW)
+    assert world.statuses() == ([201, 204] if again else [204, 409])
+    world.register(NEWER)
+    assert world.answers[-1].status == (409 if again else 201)
+    assert not world.opens(PASSWORD)
+    assert not world.works(vars_of(world.tokens))
+
+
+def one_more_try(world: World) -> None:
+    assert world.statuses() == [401, 429]
+    assert not world.opens(PASSWORD)
+
+
+def in_carts(world: World) -> tuple[int, int]:
+    def mugs(cart_id: str) -> int:
+        return sum(line.quantity for line in carts.lines_of(world.host.ports, cart_id))
+
+    ports = world.host.ports
+    guest = carts.guest_cart(ports, world.cart_token) if world.cart_token else ""
+    return mugs(carts.cart_of_customer(USER)), mugs(guest)
+
+
+def holding(mugs: int) -> Check:
+    def check(world: World) -> None:
+        assert sum(in_carts(world)) == mugs, in_carts(world)
+
+    return check
+
+
+def deleted(world: World) -> None:
+    assert Shopper(world.host.dispatcher).send("GET", "/products/prd_mug").status == 404
+
+
+def in_its_category(world: World) -> None:
+    listed = Shopper(world.host.dispatcher).get("/categories")
+    assert [name for name in str(listed).split("'") if name in {"garden", "Garden"}] == ["garden"]
+
+
+def make_product(world: World) -> None:
+    body = {"name": "Fork", "category": "garden", "price": {"amount": 1, "currency": "EUR"}}
+    world.send("POST", "/products", body, caller=world.boss)
+
+
+ROLE = f"/users/{USER}"
+MUG = "/products/prd_mug"
+PAIRS: dict[str, tuple[Action, Action, Action, Check]] = {
+    "register, register": (
+        nobody,
+        lambda w: w.register(NEW),
+        lambda w: w.register(NEWER),
+        one_account,
+    ),
+    "refresh, the same again": (as_it_is, World.refresh, World.refresh, no_refresh),
+    "refresh, log out": (as_it_is, World.refresh, World.log_out, no_refresh),
+    "log out, refresh": (as_it_is, World.log_out, World.refresh, no_refresh),
+    "refresh, suspended": (as_it_is, World.refresh, World.suspend, no_session),
+    "refresh, left": (as_it_is, World.refresh, World.leave, no_session),
+    "log in, suspended": (as_it_is, World.log_in, World.suspend, no_session),
+    "log in, left": (as_it_is, World.log_in, World.leave, no_session),
+    "log in, password changed": (
+        as_it_is,
+        World.log_in,
+        World.change_password,
+        only_the_new_password,
+    ),
+    "password changed, log in": (
+        as_it_is,
+        World.change_password,
+        World.log_in,
+        only_the_new_password,
+    ),
+    "reset, the same again": (
+        reset_asked_for,
+        lambda w: w.confirm_reset(NEW),
+        lambda w: w.confirm_reset(NEWER),
+        one_reset,
+    ),
+    "password changed, reset": (
+        reset_asked_for,
+        World.change_password,
+        lambda w: w.confirm_reset(NEWER),
+        the_reset_counts,
+    ),
+    "leave, register": (as_it_is, World.leave, lambda w: w.register(NEW), at_most_one_owner),
+    "register, leave": (as_it_is, lambda w: w.register(NEW), World.leave, at_most_one_owner),
+    "fifth failure, sixth": (
+        four_failures,
+        lambda w: w.log_in("wrong"),
+        lambda w: w.log_in("wrong"),
+        one_more_try,
+    ),
+    "role, role": (
+        as_it_is,
+        lambda w: w.edit(ROLE, {"role": "staff"}),
+        lambda w: w.edit(ROLE, {"role": "admin"}),
+        one_edit,
+    ),
+    "cart, cart": (
+        as_it_is,
+        lambda w: w.put_into_cart(1),
+        lambda w: w.put_into_cart(2),
+        holding(3),
+    ),
+    "merge, itself again": (guest_with_two_mugs, World.merge, World.merge, holding(2)),
+    "merge, the guest goes on": (
+        guest_with_two_mugs,
+        World.merge,
+        lambda w: w.guest().fill_cart(("prd_mug", 3)),
+        holding(5),
+    ),
+    "price, price": (
+        as_it_is,
+        lambda w: w.edit(MUG, {"price": {"amount": 1, "currency": "EUR"}}),
+        lambda w: w.edit(MUG, {"price": {"amount": 2, "currency": "EUR"}}),
+        one_edit,
+    ),
+    "price, deleted": (
+        as_it_is,
+        lambda w: w.edit(MUG, {"price": {"amount": 1, "currency": "EUR"}}),
+        lambda w: w.send("DELETE", MUG, caller=w.boss),
+        deleted,
+    ),
+    "product, product of the same category": (
+        as_it_is,
+        make_product,
+        make_product,
+        in_its_category,
+    ),
+}
+
+
+def vars_of(tokens: users.Tokens) -> dict[str, str]:
+    return {"access_token": tokens.access_token, "refresh_token": tokens.refresh_token}
+
+
+def opened(pauses: Pauses, ports: Around | None) -> World:
+    """Open a shop with Ada's account, one session of hers, and mugs."""
+    host = MemoryHost(shop_app(), HostOptions(log=discard, hook=pauses, replace=ports))
+    product(host.ports, "prd_mug")
+    at = now_text(host.ports)
+    user = User(
+        user_id=USER,
+        email=ADA,
+        name="Ada",
+        role="customer",
+        password_hash=HASH,
+        created_at=at,
+        updated_at=at,
+    )
+
+    def claim(unit: Unit) -> None:
+        unit.put(users.CLAIM, EmailClaim(user_id=USER))
+
+    def work(unit: Unit) -> None:
+        unit.put(users.USER, user)
+
+    transact(host.ports, users.COLLECTION, users.claim_key(ADA), claim)
+    transact(host.ports, users.COLLECTION, USER, work)
+    return World(host, users.open_session(host.ports, user))
+
+
+def run(name: str, gap: int | None, ports: Around | None = None) -> Pauses:
+    """Play a pair with the second actor at a gap, after the first one without any, and judge."""
+    before, first, second, check = PAIRS[name]
+    pauses = Pauses(gap)
+    world = opened(pauses, ports)
+    before(world)
+
+    def then() -> None:
+        second(world)
+
+    pauses.then = then
+    pauses.watch()
+    first(world)
+    pauses.look_away()
+    if gap is None:
+        second(world)
+    world.host.settle()
+    try:
+        check(world)
+    except AssertionError as wrong:
+        where = f"{name}, gap {gap} after {pauses.trace[-1:]}: {world.statuses()}"
+        raise AssertionError(where) from wrong
+    return pauses
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_an_actor_stopped_at_any_gap_leaves_accounts_and_carts_in_order(name: str) -> None:
+    gaps = len(run(name, None).trace)
+    blocked = sum(run(name, gap).blocked for gap in range(1, gaps + 1))
+    print(f"{name}: {gaps} gaps, the second actor had to wait at {blocked}")
+    assert gaps > 0
+    assert blocked == 0
+
+
+@pytest.mark.parametrize(
+    ("collection", "name"),
+    [
+        (users.COLLECTION, "role, role"),
+        (users.COLLECTION, "reset, the same again"),
+        (users.SESSIONS, "refresh, the same again"),
+        (users.THROTTLE, "fifth failure, sixth"),
+        (carts.COLLECTION, "cart, cart"),
+        (catalog.COLLECTION, "price, price"),
+    ],
+)
+def test_a_store_that_ignores_versions_is_found_only_in_a_gap(collection: str, name: str) -> None:
+    def ports(given: Ports) -> Ports:
+        store: Any = goods.LastWriterWins(given.store, collection)
+        return replace(given, store=store)
+
+    gaps = len(run(name, None, ports).trace)
+    found = []
+    for gap in range(1, gaps + 1):
+        try:
+            run(name, gap, ports)
+        except AssertionError:
+            found.append(gap)
+    print(f"{collection}, {name}: found at {len(found)} of {gaps} gaps")
+    assert found
+
+
+def test_some_actor_is_stopped_at_a_read_of_every_collection() -> None:
+    reads = {call for name in PAIRS for call in run(name, None).trace}
+    reads |= {call for name in goods.PAIRS for call in goods.run(name, None).trace}
+    kept = {f"store.get({name})" for name in shop_app().collections}
+    assert kept - reads == set(), "give a pair to who writes there"
