@@ -128,7 +128,9 @@ class _FreshKeys(_Forwards):
         return None
 
 
-def _fresh_keys(*calls: str) -> Callable[[Ports, object], Ports]:
+def fresh_keys(*calls: str) -> Callable[[Ports, object], Ports]:
+    """Put a bank before the shop that gets keys of the moment with some calls."""
+
     def around(ports: Ports, hook: object) -> Ports:
         bank = _FreshKeys(ports.payments, *calls)
         return replace(ports, payments=bank)  # type: ignore[arg-type]  # forwards the rest
@@ -241,10 +243,10 @@ MORE_BUGS = (
     Bug("the outbox is written after the order", replace=_splitting("outbox#")),
     Bug("events go out before they are true", replace=_early_events),
     Bug("nobody sweeps the outbox", replace=_unswept),
-    Bug("trusts its own memory instead of the bank's", replace=_fresh_keys("authorize")),
-    Bug("captures under a key of the moment", replace=_fresh_keys("capture")),
-    Bug("gives back under a key of the moment", "cancelled", replace=_fresh_keys("refund")),
-    Bug("voids under a key of the moment", "expired", replace=_fresh_keys("void")),
+    Bug("trusts its own memory instead of the bank's", replace=fresh_keys("authorize")),
+    Bug("captures under a key of the moment", replace=fresh_keys("capture")),
+    Bug("gives back under a key of the moment", "cancelled", replace=fresh_keys("refund")),
+    Bug("voids under a key of the moment", "expired", replace=fresh_keys("void")),
     Bug("marks a mail before it is sent", tasks={"notifications.send": _marked_before_sent}),
     Bug(
         "notes the capture before the bank did", tasks={"payments.capture": _captured_before_asked}

@@ -62,9 +62,11 @@ def test_amounts_of_one_currency_add_up_in_it() -> None:
 
 
 def test_amounts_of_several_currencies_do_not_add_up() -> None:
-    mixed = [Money(amount=1, currency=currency) for currency in ("USD", "CHF", "EUR")]
+    dollars, francs, euros = (Money(amount=1, currency=each) for each in ("USD", "CHF", "EUR"))
+    with pytest.raises(ValueError, match="amounts in EUR, USD cannot be added"):
+        total_of([dollars, euros])
     with pytest.raises(ValueError, match="CHF, EUR, USD cannot be added"):
-        total_of(mixed)
+        total_of([dollars, francs, euros])
 
 
 def test_money_travels_as_an_amount_and_a_currency() -> None:
@@ -151,16 +153,19 @@ def test_a_filtered_listing_shows_each_row_once_whatever_the_page(limit: int, pa
 
 def test_a_filtered_listing_asks_for_what_is_missing_and_stops_when_it_has_it() -> None:
     beach = Beach(20)
-    assert beach.red(3) == ([0, 3, 6], "7")
-    assert beach.asked == [3, 2, 1, 1]
+    assert beach.red(4) == ([0, 3, 6, 9], "10")
+    assert beach.asked == [4, 2, 2, 1, 1]
 
 
 def test_a_listing_of_nothing_is_empty_and_ends() -> None:
     assert Beach(0).red(5) == ([], None)
 
 
-def test_a_filter_that_nothing_passes_gives_up_with_a_cursor_to_go_on_from() -> None:
-    beach = Beach(5000, page=10)
+@pytest.mark.parametrize(("page", "read"), [(10, 1000), (7, 1001), (9, 1008)])
+def test_a_filter_that_nothing_passes_gives_up_with_a_cursor_to_go_on_from(
+    page: int, read: int
+) -> None:
+    beach = Beach(5000, page)
     found, cursor = gather(beach.query, Pebble, lambda _: False, limit=10, cursor=None)
-    assert (found, cursor) == ([], "1000")
-    assert len(beach.asked) == 100
+    assert (found, cursor) == ([], str(read))
+    assert len(beach.asked) == read // page
