@@ -15,7 +15,7 @@ import pytest
 from cartwheel.host import HostOptions
 from cartwheel.http import Response
 from cartwheel.log import discard
-from cartwheel.ports import Ports
+from cartwheel.ports import Hook, Ports
 from cartwheel.unit import Unit, transact
 from cartwheel_memory import MemoryHost
 from cartwheel_shop._base import now_text
@@ -355,9 +355,9 @@ def vars_of(tokens: users.Tokens) -> dict[str, str]:
     return {"access_token": tokens.access_token, "refresh_token": tokens.refresh_token}
 
 
-def opened(pauses: Pauses, ports: Around | None) -> World:
+def opened(hook: Hook, ports: Around | None) -> World:
     """Open a shop with Ada's account, one session of hers, and mugs."""
-    host = MemoryHost(shop_app(), HostOptions(log=discard, hook=pauses, replace=ports))
+    host = MemoryHost(shop_app(), HostOptions(log=discard, hook=hook, replace=ports))
     product(host.ports, "prd_mug")
     at = now_text(host.ports)
     user = User(

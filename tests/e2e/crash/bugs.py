@@ -164,7 +164,8 @@ def _torn(ports: Ports, hook: object) -> Ports:
     return replace(ports, store=_TornStore(ports.store, hook))  # type: ignore[arg-type]  # forwards the rest
 
 
-def _without_outbox(ports: Ports, hook: object) -> Ports:  # as `_same`
+def without_outbox(ports: Ports, hook: object) -> Ports:  # as `_same`
+    """Put a store before the shop that takes no events into its commits."""
     return replace(ports, store=_NoOutbox(ports.store))  # type: ignore[arg-type]  # forwards the rest
 
 
@@ -186,7 +187,7 @@ BUGS = (
     Bug("tells under a fresh key", tasks={"notifications.send": _tell_under_a_fresh_key}),
     Bug("a mail's id is not stable", replace=_fresh_mails),
     Bug("commits are torn", replace=_torn),
-    Bug("no outbox", replace=_without_outbox),
+    Bug("no outbox", replace=without_outbox),
     Bug("the client forgets its key", come_back=_forget_the_key),
     Bug(
         "nobody starts what a crash kept from starting",
