@@ -36,6 +36,7 @@ MOST_TRIES = 20
 T = TypeVar("T")
 Answer = tuple[int, str]
 """The status of a checkout, and the problem's code or the order's id."""
+Opened = Callable[[Path], "MemoryHost | LocalHost"]
 
 
 class Tries:
@@ -163,26 +164,48 @@ def test_buyers_in_memory_get_all_pieces_and_no_more(buyers: int, units: int) ->
     report("memory", answers, units, tries)
 
 
+def in_memory(folder: Path) -> MemoryHost:
+    return MemoryHost(shop_app(), HostOptions(log=discard))
+
+
+def on_sqlite(folder: Path) -> LocalHost:
+    return LocalHost(shop_app(), HostOptions(data=folder, log=discard))
+
+
+def rest(host: MemoryHost | LocalHost) -> None:
+    """Let all that was begun come to its end; only in memory does waiting take no time."""
+    host.settle(1200 if isinstance(host, MemoryHost) else 3)
+
+
+HOSTS = pytest.mark.parametrize("opened", [in_memory, on_sqlite])
+
+
+@HOSTS
 @pytest.mark.parametrize(("buyers", "units"), [(40, 12), (200, 60)])
-def test_carts_in_opposite_order_wait_for_nobody(buyers: int, units: int) -> None:
+def test_carts_in_opposite_order_wait_for_nobody(
+    buyers: int, units: int, opened: Opened, tmp_path: Path
+) -> None:
     goods = ("prd_mug", "prd_pan", "prd_pen")
-    with MemoryHost(shop_app(), HostOptions(log=discard)) as host:
+    with opened(tmp_path) as host:
         for item in goods:
             product(host.ports, item, stock=units)
         for number in range(buyers):
             lines = [(item, 1) for item in (goods if number % 2 else goods[::-1])]
             known(host.dispatcher, f"usr_{number}").fill_cart(*lines)
         answers = race(buyers, in_process(host))
-        host.settle(120)
+        rest(host)
         assert wrong_in(host, goods) == []
         # Whoever took the last of one product too late gave back the others: nothing is left over.
         assert Counter(status for status, _ in answers) == {202: units, 409: buyers - units}
-        print(f"opposite order {buyers} x {units}: all sold")
+        print(f"{opened.__name__} opposite order {buyers} x {units}: all sold")
 
 
-def test_buyers_cancellers_reaper_and_restocker_together_leave_the_books_in_order() -> None:
+@HOSTS
+def test_buyers_cancellers_reaper_and_restocker_together_leave_the_books_in_order(
+    opened: Opened, tmp_path: Path
+) -> None:
     buyers, units, received = 80, 20, 15
-    with MemoryHost(shop_app(), HostOptions(log=discard)) as host:
+    with opened(tmp_path) as host:
         product(host.ports, "prd_mug", stock=units)
         fill_carts(host, buyers)
         staff = known(host.dispatcher, "usr_staff", "staff")
@@ -204,13 +227,13 @@ def test_buyers_cancellers_reaper_and_restocker_together_leave_the_books_in_orde
             return 200, ""
 
         answers = race(buyers + received + 12, act)
-        host.settle(1200)
+        rest(host)
         counts = Counter(status for status, _ in answers)
         assert wrong_in(host, ["prd_mug"]) == []
         assert set(counts) <= {200, 202, 409}, counts
         level = inventory.stock_level(host.ports, "prd_mug")
         assert level.received == units + received
-        print(f"together: {dict(counts)}, {level}")
+        print(f"{opened.__name__} together: {dict(counts)}, {level}")
 
 
 TICKS = ("inventory.reap", "payments.reconcile", "orders.sweep")
