@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from cartwheel_shop.users.model import (
     ACCESS_SECONDS,
     ACCOUNT_FAILURES,
     ADDRESS_FAILURES,
+    EMAIL_PATTERN,
     SESSION_SECONDS,
     EmailClaim,
     EmailTaken,
@@ -105,9 +107,10 @@ def create_user(ports: Ports, email: str, password: str, role: str) -> User:
         raise ConfigurationError(f"there is no role '{role}'; there are: {', '.join(ROLES)}")
     if not 10 <= len(password) <= 128:
         raise ConfigurationError(f"a password has 10 to 128 characters, not {len(password)}")
-    if "@" not in email.strip("@ ") or any(character.isspace() for character in email.strip()):
+    address = normalized(email)
+    if not 6 <= len(address) <= 254 or re.fullmatch(EMAIL_PATTERN, address) is None:
         raise ConfigurationError(f"'{email}' is no e-mail address")
-    return register(ports, email, password, normalized(email).partition("@")[0], known)
+    return register(ports, address, password, address.partition("@")[0], known)
 
 
 def find(ports: Ports, user_id: str) -> User | None:

@@ -157,6 +157,10 @@ def test_the_command_line_makes_users_of_every_role(ports: Ports) -> None:
         ("a@example.org", PASSWORD, "root", "there are: customer, staff, admin"),
         ("a@example.org", "short", "admin", "10 to 128 characters"),
         ("nobody", PASSWORD, "admin", "no e-mail address"),
+        ("a@localhost", PASSWORD, "admin", "no e-mail address"),
+        ("a@@example.org", PASSWORD, "admin", "no e-mail address"),
+        ("a\x00@example.org", PASSWORD, "admin", "no e-mail address"),
+        ("a@" + "b" * 250 + ".org", PASSWORD, "admin", "no e-mail address"),
         ("a b@example.org", PASSWORD, "admin", "no e-mail address"),
     ],
 )
