@@ -246,6 +246,7 @@ MORE_BUGS = (
     Bug("trusts its own memory instead of the bank's", replace=fresh_keys("authorize")),
     Bug("captures under a key of the moment", replace=fresh_keys("capture")),
     Bug("gives back under a key of the moment", "cancelled", replace=fresh_keys("refund")),
+    Bug("pays back under a key of the moment", "refunded", replace=fresh_keys("refund")),
     Bug("voids under a key of the moment", "expired", replace=fresh_keys("void")),
     Bug("marks a mail before it is sent", tasks={"notifications.send": _marked_before_sent}),
     Bug(

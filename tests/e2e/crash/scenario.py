@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Literal, Protocol
 
 from cartwheel.host import Host
 from cartwheel.ports import Charge, ChargeStatus, Mail, PaymentGateway, Ports, RunStatus
@@ -97,7 +97,7 @@ class Scenario:
     lines: tuple[tuple[str, int], ...]
     status: str
     reason: str | None = None
-    then_cancel: bool = False
+    then: Literal["cancel", "refund"] | None = None
     slow_bank: bool = False
 
     def around(self, ports: Ports) -> Ports:
@@ -139,14 +139,18 @@ class Scenario:
             headers={"Prefer": "respond-async"},
         )
         host.settle(120)
-        if self.then_cancel and answer.status == 202:
-            self._cancel(shopper, answer.json())
+        if self.then is not None and answer.status == 202:
+            self._undo(host, shopper, answer.json())
             host.settle(120)
 
-    def _cancel(self, shopper: Shopper, accepted: object) -> None:
+    def _undo(self, host: Host, shopper: Shopper, accepted: object) -> None:
         assert isinstance(accepted, dict)
-        path = f"/orders/{accepted['order_id']}/cancel"
-        shopper.send("POST", path, key="the-cancellation")
+        path = f"/orders/{accepted['order_id']}/{self.then}"
+        if self.then == "cancel":
+            shopper.send("POST", path, key="the-cancellation")
+        else:
+            staff = known(host.dispatcher, "usr_staff", "staff")
+            staff.send("POST", path, {"restock": True}, key="the-refund")
 
     def audit(self, host: ShopHost, events: Iterable[Noted]) -> list[str]:
         """List everything that is wrong in the end; nothing is right."""
@@ -219,12 +223,12 @@ class Scenario:
 
     def _mails(self, host: ShopHost) -> list[str]:
         subjects = Counter(mail.subject.split()[0] for mail in host.mailbox.mails())
-        expected = 2 if self.then_cancel else 1
+        expected = 2 if self.then else 1
         total = len(host.mailbox.mails())
         return [] if total == expected else [f"{total} mails instead of {expected}: {subjects}"]
 
     def _events(self, events: set[Noted], order_id: str) -> list[str]:
-        expected = [self.status] if not self.then_cancel else ["confirmed", "cancelled"]
+        expected = ["confirmed", self.status] if self.then else [self.status]
         found = Counter(kind for kind, subject, _ in events if subject == order_id)
         wanted = {f"order.{status}" for status in expected}
         missing = [f"no event {kind}" for kind in sorted(wanted) if not found[kind]]
@@ -263,7 +267,8 @@ SCENARIOS = (
     Scenario(
         "unknown_not_charged", "tok_timeout_not_charged", ((MUG, 1),), "rejected", "unavailable"
     ),
-    Scenario("cancelled", "tok_ok", ((MUG, 2),), "cancelled", "cancelled", then_cancel=True),
+    Scenario("cancelled", "tok_ok", ((MUG, 2),), "cancelled", "cancelled", then="cancel"),
+    Scenario("refunded", "tok_ok", ((MUG, 2),), "refunded", "refunded", then="refund"),
     Scenario("expired", "tok_ok", ((MUG, 2),), "rejected", "reservation_expired", slow_bank=True),
 )
 
