@@ -28,8 +28,8 @@ from cartwheel_shop.orders import service as orders
 from cartwheel_shop.orders.model import LEGAL, Status
 from cartwheel_workflows.shop import shop_app
 from tests.e2e.crash.worlds import JumpingClock
-from tests.support.books import PAID, wrong_in
-from tests.support.shopping import Shopper, known, product
+from tests.support.books import PAID, unbooked, wrong_in
+from tests.support.shopping import Shopper, known, product, send_webhook
 
 T = TypeVar("T")
 SOAK = bool(os.environ.get("CARTWHEEL_SOAK"))
@@ -47,6 +47,7 @@ CARDS = (
     "tok_error_once",
     "tok_timeout_charged",
     "tok_timeout_not_charged",
+    "tok_requires_action",
     "tok_nonsense",
 )
 FAULTS = ("store.commit", "store.get", "payments.authorize", "payments.capture", "mailer.send")
@@ -164,6 +165,23 @@ class Shop(RuleBasedStateMachine):
         staff = self.shopper("usr_staff", "staff")
         self.note(action, staff.send("POST", path, body, key=key).status)
 
+    @rule(pick=st.integers(0, 50), approved=st.booleans(), times=st.integers(0, 2))
+    def answer_the_bank(self, pick: int, approved: bool, times: int) -> None:
+        """Let a card's holder act; the bank's webhook comes, comes twice or never does."""
+        counts["steps"] += 1
+        with self.audit():
+            asked = ChargeStatus.REQUIRES_ACTION
+            open_ones = [c for c in self.host.bank.charges() if c.status is asked]
+            if not open_ones:
+                return
+            charge_id = open_ones[pick % len(open_ones)].charge_id
+            charge = self.host.gateway.act(charge_id, approved=approved)
+        counts[f"card's holder {'approves' if approved else 'refuses'}"] += 1
+        for _ in range(times):
+            answer = send_webhook(self.host.dispatcher, charge)
+            counts[f"webhook {answer.status}"] += 1
+            assert answer.status in {200, 503}
+
     @rule(item=st.sampled_from(PRODUCTS), quantity=st.integers(1, 5), receive=st.booleans())
     def move_stock(self, item: str, quantity: int, receive: bool) -> None:
         staff = self.shopper("usr_staff", "staff")
@@ -252,6 +270,8 @@ class Shop(RuleBasedStateMachine):
         self.orders_move_legally()
         with self.audit() as ports:
             assert wrong_in(self.host, PRODUCTS) == []
+            assert unbooked(self.host) == []
+            assert ports.dead_letters.list() == []
             for order_id in self.seen:
                 order = orders.get(ports, order_id)
                 assert order.status not in {Status.PENDING, Status.PROCESSING}, order
@@ -304,6 +324,7 @@ def test_a_random_shop_keeps_its_books() -> None:
     assert counts["order cancelled cancelled"] > 0
     assert counts["ship 200"] + counts["ship 202"] > 0
     assert counts["refund 200"] + counts["refund 202"] > 0
+    assert counts["webhook 200"] > 0
 
 
 @pytest.mark.timeout(7200)

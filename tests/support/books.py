@@ -9,7 +9,9 @@ from typing import Protocol
 
 from cartwheel.host import Host
 from cartwheel.ports import Charge, ChargeStatus, Ports, RunStatus
-from cartwheel_shop._base import row_as
+from cartwheel_shop._base import now_text, row_as
+from cartwheel_shop.analytics import service as analytics
+from cartwheel_shop.analytics.model import Sales
 from cartwheel_shop.inventory import service as inventory
 from cartwheel_shop.inventory.model import Account
 from cartwheel_shop.orders import service as orders
@@ -72,7 +74,47 @@ def wrong_in(host: Audited, products: Sequence[str]) -> list[str]:
     if kept != taken:
         wrong.append(f"the bank keeps {kept}, the payments say {taken}")
     wrong += [f"{c.charge_id} is held" for c in charges if c.status is not ChargeStatus.CAPTURED]
-    return wrong
+    return wrong + _reports(ports, found)
+
+
+def unbooked(host: Audited) -> list[str]:
+    """List the orders whose refunds are not those of their payment; nothing is right."""
+    found = (
+        (order, payments.payment_of(host.ports, order.order_id)) for order in all_orders(host.ports)
+    )
+    return [
+        f"{order.order_id} refunded {order.refunded}, its payment {payment.refunded}"
+        for order, payment in found
+        if payment is not None and order.status in {*PAID, Status.REFUNDED}
+        if payment.refunded != order.refunded
+    ]
+
+
+def _reports(ports: Ports, found: Sequence[Order]) -> list[str]:
+    """Compare the sales reports, which know the events only, with the orders."""
+    if not found:
+        return []
+    first, last = min(order.created_at for order in found)[:10], now_text(ports)[:10]
+    total = Sales()
+    for line in analytics.by_day(ports, first, last):
+        total = total.plus(line.sales)
+    sold = [
+        order
+        for order in found
+        if any(line.status is Status.CONFIRMED for line in orders.history(ports, order.order_id))
+    ]
+    by_orders = Sales(
+        orders=len(sold),
+        quantity=sum(item.quantity for order in sold for item in order.items),
+        revenue=sum(order.total.amount for order in sold),
+        cancelled=sum(
+            order.total.amount - order.refunded
+            for order in sold
+            if order.status is Status.CANCELLED
+        ),
+        refunded=sum(order.refunded for order in sold),
+    )
+    return [] if total == by_orders else [f"the reports say {total}, the orders {by_orders}"]
 
 
 def _kept(ports: Ports, order_id: str) -> int:
