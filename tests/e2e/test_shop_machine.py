@@ -27,7 +27,7 @@ from cartwheel_shop.inventory import service as inventory
 from cartwheel_shop.orders import service as orders
 from cartwheel_shop.orders.model import LEGAL, Status
 from cartwheel_workflows.shop import shop_app
-from tests.e2e.crash.worlds import JumpingClock
+from tests.e2e.crash.worlds import JumpingClock, in_ram
 from tests.support.books import PAID, unbooked, wrong_in
 from tests.support.shopping import Shopper, known, product, send_webhook
 
@@ -284,7 +284,7 @@ class ShopOnSqlite(Shop):
     """Is the same on SQLite files, where waiting takes no time either."""
 
     def open(self) -> LocalHost:
-        self.folder = Path(tempfile.mkdtemp(prefix="cartwheel-machine-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="cartwheel-machine-", dir=in_ram()))
         clock = JumpingClock(self.folder / "ahead")
         options = HostOptions(
             data=self.folder / "data", background=False, hook=self.hook, log=discard
