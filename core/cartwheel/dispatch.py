@@ -61,9 +61,20 @@ def _failed(code: str, message: str, details: Json = None, *, retryable: bool = 
 
 
 class Dispatcher:
-    """Serves an application over an adapter's ports; safe to call from several threads."""
+    """Serves an application over an adapter's ports; safe to call from several threads.
 
-    def __init__(self, app: App, ports: Ports, log: Log, tracer: Tracer | None = None) -> None:
+    With `service` it answers requests to that service's routes only, as its function.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        ports: Ports,
+        log: Log,
+        tracer: Tracer | None = None,
+        *,
+        service: str | None = None,
+    ) -> None:
         self.app = app
         self.ports = ports
         self.log = log
@@ -71,6 +82,7 @@ class Dispatcher:
         self._spans = tracer is not None
         self._collections = tuple(app.collections)
         self._gateway: Callable[[Request], Response] | None = None
+        self._service = service
 
     def http(self, request: Request) -> Response:
         """Answer a request; whatever happens the answer is a response."""
@@ -78,8 +90,9 @@ class Dispatcher:
         if gateway is None:
             from cartwheel.http import Gateway
 
+            tracer = self.tracer if self._spans else None
             gateway = self._gateway = Gateway(
-                self.app, self.ports, self.log, self.tracer if self._spans else None
+                self.app, self.ports, self.log, tracer, service=self._service
             )
         return gateway(request)
 

@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from cartwheel_local._time import RealClock
 
 from cartwheel import testing as kit
 from cartwheel.app import App

@@ -46,10 +46,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def build(spec: str, folder: Path, cache: Path, **handlers: str) -> Packages:
+    files = {name: {"handler.py": text.encode()} for name, text in handlers.items()}
     try:
-        return packages(
-            spec, folder, handlers, architecture=ARCHITECTURE, python=PYTHON, cache=cache
-        )
+        return packages(spec, folder, files, architecture=ARCHITECTURE, python=PYTHON, cache=cache)
     except PackagingError as error:
         require("a package index", "package index does not answer" not in str(error), str(error))
         raise
@@ -236,7 +235,8 @@ def test_two_builds_are_the_same_bytes_wherever_and_whenever(cache: Path, tmp_pa
     code = (
         "import os, sys\nos.umask(int(sys.argv[3], 8))\nfrom pathlib import Path\n"
         "from cartwheel_aws import packages\n"
-        "built = packages('hello:app', Path(sys.argv[1]), {'hello': 'from hello import app\\n'},"
+        "files = {'hello': {'handler.py': b'from hello import app'}}\n"
+        "built = packages('hello:app', Path(sys.argv[1]), files,"
         f" architecture={ARCHITECTURE!r}, python={PYTHON!r}, cache=Path(sys.argv[2]))\n"
         "print(built.dependencies.digest, built.shared.digest, built.functions['hello'].digest)\n"
     )

@@ -86,6 +86,7 @@ _MODULES = (
     "cartwheel_aws._tables",
     "cartwheel_aws._timing",
     "cartwheel_aws._values",
+    "cartwheel_aws.deploy",
     "cartwheel_aws.plugin",
 )
 
@@ -124,7 +125,7 @@ class Packages:
 def packages(
     spec: str,
     folder: Path,
-    services: Mapping[str, str],
+    services: Mapping[str, Mapping[str, bytes]],
     *,
     architecture: Architecture,
     python: str,
@@ -134,10 +135,10 @@ def packages(
 ) -> Packages:
     """Build the packages of the application `spec`, `module:name`, whose project is in `folder`.
 
-    `services` gives each service's handler.py. `also` names packages of Python that are imported
-    by name only. `wheels` is a folder with wheels that no index has, and `cache` one for those that
-    were downloaded. Raises PackagingError for what can't be packaged or is larger than Lambda
-    allows.
+    `services` gives the files of each service's package, handler.py among them. `also` names
+    packages of Python that are imported by name only. `wheels` is a folder with wheels that no
+    index has, and `cache` one for those that were downloaded. Raises PackagingError for what can't
+    be packaged or is larger than Lambda allows.
     """
     target = _target(architecture, python)
     own = sources_of(spec, folder, also=("cartwheel_aws", *also), leave_out=_MODULES)
@@ -148,7 +149,7 @@ def packages(
     built = Packages(
         dependencies=_layer(dependencies),
         shared=_layer(shared),
-        functions={service: _function(service, text) for service, text in services.items()},
+        functions={service: _function(service, files) for service, files in services.items()},
         notes=(*shared.notes, *_undeclared(own, needed)),
     )
     _check_size(built, dependencies.files)
@@ -172,10 +173,9 @@ def _layer(built: Built) -> Package:
     return Package(archive(files), unpacked_size(files))
 
 
-def _function(service: str, text: str) -> Package:
-    files = {"handler.py": text.encode("utf-8")}
+def _function(service: str, files: Mapping[str, bytes]) -> Package:
     try:
-        compile(text, f"handler.py of {service}", "exec", dont_inherit=True)
+        compile(files["handler.py"], f"handler.py of {service}", "exec", dont_inherit=True)
     except SyntaxError as error:
         raise PackagingError(f"the handler of '{service}' is no Python: {error}") from error
     return Package(archive(files), unpacked_size(files))

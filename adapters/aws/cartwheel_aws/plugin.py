@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from cartwheel.plugins import AdapterInfo, hookimpl
 
 if TYPE_CHECKING:
+    from cartwheel.deployment import BuildOptions, Bundle
+    from cartwheel.manifest import Manifest
     from cartwheel.workflow import Compiled, Cost, Finding, Workflow
 
 
@@ -42,3 +44,11 @@ def cartwheel_workflow_cost(workflow: Workflow) -> Cost:
     from cartwheel_aws import cost
 
     return cost(workflow)
+
+
+@hookimpl
+def cartwheel_build(manifest: Manifest, options: BuildOptions) -> Bundle:
+    """Build two CloudFormation templates and the packages of the functions."""
+    from cartwheel_aws.deploy import build
+
+    return build(manifest, options)

@@ -74,6 +74,11 @@ class _BuiltIn:
     answer: Callable[[], Response]
 
 
+@dataclass(frozen=True, slots=True)
+class _Elsewhere:
+    service: str
+
+
 @dataclass(slots=True)
 class _Seen:
     """Collects what the access log says about a request."""
@@ -89,10 +94,20 @@ class _Seen:
 class Gateway:
     """Answers requests by an application's routes; safe to call from several threads.
 
-    Building it raises ConfigurationError for models that are not strict.
+    With `service` it serves that service's routes only, as one of several functions behind a
+    platform's gateway: the others' paths are known but not served. Building it raises
+    ConfigurationError for models that are not strict.
     """
 
-    def __init__(self, app: App, ports: Ports, log: Log, tracer: Tracer | None = None) -> None:
+    def __init__(
+        self,
+        app: App,
+        ports: Ports,
+        log: Log,
+        tracer: Tracer | None = None,
+        *,
+        service: str | None = None,
+    ) -> None:
         self._app = app
         self._tracer = tracer
         self._ports = ports
@@ -101,12 +116,14 @@ class Gateway:
         security = app.security_headers
         self._security = {**_SECURITY, **(security.answer() if security is not None else {})}
         self._secured = frozenset(map(str.lower, self._security))
-        self._router: Router[_Endpoint | _BuiltIn] = Router()
+        self._router: Router[_Endpoint | _BuiltIn | _Elsewhere] = Router()
         self._router.add("GET", "/health", _BuiltIn(_healthy))
         self._router.add("GET", "/openapi.json", _BuiltIn(self._openapi))
         self._router.add("GET", "/docs", _BuiltIn(_docs))
         for route in app.routes:
-            self._router.add(route.method, route.path, _endpoint(route))
+            served = service is None or route.service == service
+            endpoint = _endpoint(route) if served else _Elsewhere(route.service)
+            self._router.add(route.method, route.path, endpoint)
 
     def __call__(self, request: Request) -> Response:
         """Answer a request; no exception leaves but those that end the process."""
@@ -195,6 +212,8 @@ class Gateway:
             )
         if isinstance(found.endpoint, _BuiltIn):
             return found.endpoint.answer()
+        if isinstance(found.endpoint, _Elsewhere):
+            raise NotFound(f"the service '{found.endpoint.service}' has this path, not this one")
         routed = Request(
             request.method,
             path,

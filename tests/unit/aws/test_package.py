@@ -63,7 +63,7 @@ def test_wheels_fit_the_runtimes_operating_system(python: str, newest: str, too_
 
 def test_a_function_package_holds_a_readable_handler() -> None:
     text = "from cartwheel_workflows.shop import app\n"
-    package = _function("orders", text)
+    package = _function("orders", {"handler.py": text.encode()})
     with zipfile.ZipFile(io.BytesIO(package.content)) as packed:
         assert packed.namelist() == ["handler.py"]
         assert packed.read("handler.py").decode() == text
@@ -72,7 +72,7 @@ def test_a_function_package_holds_a_readable_handler() -> None:
 
 def test_a_handler_that_is_no_python_is_refused() -> None:
     with pytest.raises(PackagingError, match="the handler of 'orders' is no Python"):
-        _function("orders", "def handler(:\n")
+        _function("orders", {"handler.py": b"def handler(:\n"})
 
 
 def test_a_package_has_its_hash_as_lambda_and_as_a_key_tell_it() -> None:

@@ -12,7 +12,7 @@ import pytest
 from cartwheel.host import HostOptions
 from cartwheel.http import BadRequest, Request, Response
 from cartwheel.log import discard
-from cartwheel.testing._httpgateway import http_app
+from cartwheel.testing._http_app import http_app
 from cartwheel_azure import answer, http_functions, read_request
 from cartwheel_memory import MemoryHost
 

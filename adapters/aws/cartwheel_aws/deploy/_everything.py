@@ -1,0 +1,55 @@
+"""The application with what the adapter adds: its own collections, and who may touch them."""
+
+from __future__ import annotations
+
+from cartwheel.access import KEEPER
+from cartwheel.deadletters import DEAD_LETTERS
+from cartwheel.dispatch import SETTLER
+from cartwheel.manifest import (
+    CollectionSpec,
+    FunctionSpec,
+    IndexSpec,
+    Manifest,
+    ScheduleSpec,
+)
+from cartwheel.ports import Collection
+from cartwheel.runs import RUNS
+from cartwheel.testbank import BOOKS
+
+SETTLE_SECONDS = 60
+"""How often runs are looked after for what no event told."""
+
+
+def everything(manifest: Manifest, *, bank: bool) -> Manifest:
+    """Give the manifest of all that is deployed; `bank` adds the books of the test gateway."""
+    own = [RUNS, DEAD_LETTERS, *((BOOKS,) if bank else ())]
+    return manifest.model_copy(
+        update={
+            "collections": (*manifest.collections, *(_spec(one) for one in own)),
+            "functions": tuple(_function(one, bank=bank) for one in manifest.functions),
+        }
+    )
+
+
+def _spec(collection: Collection) -> CollectionSpec:
+    return CollectionSpec(
+        name=collection.name,
+        indexes=tuple(
+            IndexSpec(name=one.name, field=one.field, sort=one.sort) for one in collection.indexes
+        ),
+    )
+
+
+def _function(function: FunctionSpec, *, bank: bool) -> FunctionSpec:
+    added: list[str] = []
+    if function.tasks or function.uses.runs or function.name == KEEPER:
+        added.append(RUNS.name)
+    if function.consumers:
+        added.append(DEAD_LETTERS.name)
+    if bank and "payments" in function.uses.ports:
+        added.append(BOOKS.name)
+    uses = function.uses.model_copy(update={"writes": (*function.uses.writes, *added)})
+    schedules = function.schedules
+    if function.name == KEEPER:
+        schedules = (*schedules, ScheduleSpec(name=SETTLER, seconds=SETTLE_SECONDS))
+    return function.model_copy(update={"uses": uses, "schedules": schedules})

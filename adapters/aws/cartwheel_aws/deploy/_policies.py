@@ -1,0 +1,135 @@
+"""What each function may do: statements made from what its service declares, and nothing else.
+
+No statement has `*` as its action. As its resource two have, because AWS knows no other for them:
+answering a task token (the token itself, which nobody can guess, is the permission), and sending a
+text message to a number, which excludes every topic instead. Ends of names are left open where AWS
+adds them itself: executions, log streams, the suffix of a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cartwheel.access import KEEPER
+from cartwheel.manifest import CollectionSpec, FunctionSpec, Manifest
+from cartwheel.ports import Json, JsonObject
+from cartwheel_aws._names import Names
+from cartwheel_aws.deploy._parts import arn, statement, sub
+
+READ = ["dynamodb:GetItem", "dynamodb:Query"]
+WRITE = ["dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:PutItem"]
+CONSUME = [
+    "sqs:ChangeMessageVisibility",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "sqs:ReceiveMessage",
+]
+UNSCOPED = frozenset({"states:SendTaskFailure", "states:SendTaskSuccess"})
+"""Actions for which AWS takes no resource but `*`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Is who mails come from; a mail may be sent as this address or its domain's identity."""
+
+    address: str
+
+    @property
+    def identities(self) -> tuple[str, str]:
+        """Give the names of the two identities."""
+        return self.address, self.address.rpartition("@")[2]
+
+
+def function_policy(
+    function: FunctionSpec,
+    manifest: Manifest,
+    names: Names,
+    collections: Iterable[CollectionSpec],
+    sender: Sender | None,
+) -> list[Json]:
+    """Give the statements of a function's role.
+
+    `collections` are all that the stage has, the adapter's own included, and `function.uses` says
+    which of them the function reads and writes.
+    """
+    uses = function.uses
+    known = {one.name: one for one in collections}
+    found: list[JsonObject] = [_logs(function, names)]
+    reads = [known[name] for name in (*uses.reads, *uses.writes)]
+    if reads:
+        found.append(statement(READ, [part for one in reads for part in _table(one, names)]))
+    if uses.writes:
+        found.append(statement(WRITE, [arn("dynamodb", _name(one, names)) for one in uses.writes]))
+    if "events" in uses.ports:
+        found.append(statement(["sns:Publish"], [arn("sns", names.topic)]))
+    if uses.sends:
+        consumers = {one.queue: one.name for one in manifest.consumers if one.queue}
+        queues: list[Json] = [arn("sqs", names.queue(consumers[one])) for one in uses.sends]
+        found.append(statement(["sqs:GetQueueUrl", "sqs:SendMessage"], queues))
+    if function.consumers:
+        queues = [
+            arn("sqs", name)
+            for one in function.consumers
+            for name in (names.queue(one.name), names.dead_queue(one.name))
+        ]
+        found.append(statement([*CONSUME, "sqs:GetQueueUrl"], queues))
+    found += _runs(function, manifest, names)
+    if uses.secrets:
+        secrets: list[Json] = [
+            arn("secretsmanager", f"secret:{names.secret(one)}-??????") for one in uses.secrets
+        ]
+        found.append(statement(["secretsmanager:GetSecretValue"], secrets))
+    if "mailer" in uses.ports and sender is not None:
+        found.append(
+            statement(
+                ["ses:SendEmail"], [arn("ses", f"identity/{one}") for one in sender.identities]
+            )
+        )
+    if "sms" in uses.ports:
+        # A text message has no resource: everything that is one is left out instead.
+        topics = sub("arn:${AWS::Partition}:sns:*:*:*")
+        found.append({"Effect": "Allow", "Action": ["sns:Publish"], "NotResource": [topics]})
+    return [*found]
+
+
+def _logs(function: FunctionSpec, names: Names) -> JsonObject:
+    group = names.log_group(function.name)
+    return statement(
+        ["logs:CreateLogStream", "logs:PutLogEvents"],
+        [arn("logs", f"log-group:{group}:log-stream:*")],
+    )
+
+
+def _name(collection: str, names: Names) -> str:
+    return f"table/{names.table(collection)}"
+
+
+def _table(collection: CollectionSpec, names: Names) -> list[Json]:
+    table = _name(collection.name, names)
+    indexes = [f"{table}/index/{index.name}" for index in collection.indexes]
+    return [arn("dynamodb", one) for one in (table, *indexes)]
+
+
+def _runs(function: FunctionSpec, manifest: Manifest, names: Names) -> list[JsonObject]:
+    """Let a function start and look at runs, and wake those that wait.
+
+    Machines of earlier definitions are included by the workflow's name: a run keeps its own.
+    """
+    keeper = function.name == KEEPER
+    workflows = [one.name for one in manifest.workflows] if keeper else [*function.uses.runs]
+    found: list[JsonObject] = []
+    if workflows:
+        machines: list[Json] = [
+            arn("states", f"stateMachine:{names.machines(one)}") for one in workflows
+        ]
+        executions: list[Json] = [
+            arn("states", f"execution:{names.machines(one)}:*") for one in workflows
+        ]
+        found.append(statement(["states:StartExecution"], machines))
+        found.append(
+            statement(["states:DescribeExecution", "states:GetExecutionHistory"], executions)
+        )
+    if workflows or function.tasks:
+        found.append(statement(sorted(UNSCOPED), ["*"]))
+    return found

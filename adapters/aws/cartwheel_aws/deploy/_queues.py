@@ -1,0 +1,104 @@
+"""Topic, queues and their consumers; each has a queue, and one for what it never answers to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cartwheel.app import Delivery
+from cartwheel.manifest import ConsumerSpec, FunctionSpec, Manifest
+from cartwheel.ports import JsonObject
+from cartwheel_aws._consume import receives
+from cartwheel_aws._names import Names
+from cartwheel_aws.deploy._parts import get, logical, policy, ref, tags
+
+KEPT_SECONDS = 14 * 24 * 3600
+"""How long SQS keeps what nobody has taken, the longest that it offers."""
+BATCH = 10
+PATIENCE = 6
+"""Times a function's timeout for which a message is hidden while it works, as AWS advises."""
+
+
+def queues(manifest: Manifest, names: Names, timeout: Callable[[FunctionSpec], int]) -> JsonObject:
+    """Give the resources of an application's topic and queues."""
+    found: JsonObject = {
+        "EventsTopic": {
+            "Type": "AWS::SNS::Topic",
+            "Properties": {"TopicName": names.topic, "Tags": tags(names)},
+        }
+    }
+    for function in manifest.functions:
+        for consumer in function.consumers:
+            found |= _consumer(consumer, function.name, names, timeout(function))
+    return found
+
+
+def _consumer(consumer: ConsumerSpec, function: str, names: Names, timeout: int) -> JsonObject:
+    queue, dead = logical(consumer.name, "queue"), logical(consumer.name, "dead_queue")
+    hidden = PATIENCE * timeout
+    delivery = Delivery(consumer.attempts, consumer.delay, consumer.longest)
+    found: JsonObject = {
+        queue: _queue(
+            names.queue(consumer.name),
+            names,
+            hidden,
+            RedrivePolicy={"deadLetterTargetArn": get(dead), "maxReceiveCount": receives(delivery)},
+        ),
+        dead: _queue(names.dead_queue(consumer.name), names, hidden),
+        logical(consumer.name, "source"): _source(queue, function),
+        logical(consumer.name, "dead_source"): _source(dead, function),
+    }
+    if consumer.event is not None:
+        found[logical(consumer.name, "subscription")] = {
+            "Type": "AWS::SNS::Subscription",
+            "Properties": {
+                "TopicArn": ref("EventsTopic"),
+                "Protocol": "sqs",
+                "Endpoint": get(queue),
+                "RawMessageDelivery": True,
+                "FilterPolicy": {"type": [consumer.event]},
+            },
+        }
+        found[logical(consumer.name, "queue_policy")] = {
+            "Type": "AWS::SQS::QueuePolicy",
+            "Properties": {
+                "Queues": [ref(queue)],
+                "PolicyDocument": policy(
+                    [
+                        {
+                            "Effect": "Allow",
+                            "Principal": {"Service": "sns.amazonaws.com"},
+                            "Action": ["sqs:SendMessage"],
+                            "Resource": [get(queue)],
+                            "Condition": {"ArnEquals": {"aws:SourceArn": ref("EventsTopic")}},
+                        }
+                    ]
+                ),
+            },
+        }
+    return found
+
+
+def _queue(name: str, names: Names, hidden: int, **more: JsonObject) -> JsonObject:
+    return {
+        "Type": "AWS::SQS::Queue",
+        "Properties": {
+            "QueueName": name,
+            "VisibilityTimeout": hidden,
+            "MessageRetentionPeriod": KEPT_SECONDS,
+            "SqsManagedSseEnabled": True,
+            **more,
+            "Tags": tags(names),
+        },
+    }
+
+
+def _source(queue: str, function: str) -> JsonObject:
+    return {
+        "Type": "AWS::Lambda::EventSourceMapping",
+        "Properties": {
+            "EventSourceArn": get(queue),
+            "FunctionName": ref(logical(function, "function")),
+            "BatchSize": BATCH,
+            "FunctionResponseTypes": ["ReportBatchItemFailures"],
+        },
+    }
