@@ -12,10 +12,13 @@ HOW = "run `make engines`, which installs it under .engines"
 _CHILD = Path(setup.__file__).parent / "_ministack_child.py"
 
 
-def start_ministack(second: float = 1.0, *, corrected: bool = True) -> Process:
+def start_ministack(
+    second: float = 1.0, *, corrected: bool = True, functions: bool = False
+) -> Process:
     """Start ministack on a free loopback port; a second of a workflow's wait takes `second`.
 
-    It runs with the corrections of its child script unless they are not wanted.
+    It runs with the corrections of its child script unless they are not wanted. With `functions`
+    it runs packages of functions, under AWS's own runtime client.
     """
     require("ministack", setup.is_ready(setup.MINISTACK), HOW)
     port = free_port()
@@ -30,5 +33,8 @@ def start_ministack(second: float = 1.0, *, corrected: bool = True) -> Process:
         "LAMBDA_ACCOUNT_CONCURRENCY": "0",
         "SFN_WAIT_SCALE": str(second),
     }
+    if functions:
+        require("awslambdaric", setup.is_ready(setup.FUNCTIONS), HOW)
+        env["RUNTIME_CLIENT"] = str(setup.python(setup.FUNCTIONS))
     child = [_CHILD] if corrected else ["-m", "ministack.app"]
     return start([setup.python(setup.MINISTACK), *child], port, "/_ministack/health", env)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from cartwheel.ports import ConfigurationError, Json, JsonObject
 from cartwheel.runs import Launch, Pause, Seen
-from cartwheel.workflow import Compiled, Err, Outcome
+from cartwheel.workflow import Err, Outcome
 from cartwheel.workflow._effects import Error
 from cartwheel_aws._calls import code_of, sdk_errors, unavailable
 from cartwheel_aws._handler import task_answer
@@ -26,6 +26,8 @@ from cartwheel_aws._outcome import ended
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
     from mypy_boto3_stepfunctions.type_defs import HistoryEventTypeDef
+
+    from cartwheel.workflow import Compiled
 
 T = TypeVar("T")
 

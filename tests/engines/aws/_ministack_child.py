@@ -1,4 +1,4 @@
-"""Starts ministack with two corrections, in its own environment.
+"""Starts ministack with a few corrections, in its own environment.
 
 ministack hands an invocation to a user's server when the function names one, but takes every answer
 of that server for a success. Here an answer with the header that Lambda itself sends for a
@@ -6,13 +6,26 @@ function's error, `X-Amz-Function-Error`, is one. The Step Functions interpreter
 
 ministack measures the 4 MB of a DynamoDB transaction on the request, in which each quote of a text
 is escaped; AWS says that it is the size of the items, so here they are added up.
+
+ministack runs functions of Python under a runner of its own, which gives every error one name. With
+RUNTIME_CLIENT, a Python that has AWS's runtime client, they run under that: as functions of a
+provided runtime whose bootstrap starts the client, with the layers on Python's path.
 """
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import io
 import json
+import os
+import tempfile
+import threading
 import urllib.request
+import zipfile
 from importlib import import_module
+from pathlib import Path
+from typing import cast
 
 lambda_svc = import_module("ministack.services.lambda_svc")
 dynamodb = import_module("ministack.services.dynamodb")
@@ -42,6 +55,51 @@ def measured(data: dict[str, list[dict[str, dict[str, dict[str, object]]]]]) -> 
     return transact(data)
 
 
+CLIENT = os.environ.get("RUNTIME_CLIENT")
+BOOTSTRAP = """#!/bin/sh
+export PYTHONPATH="$LAMBDA_TASK_ROOT$RUNTIME_LAYERS" PYTHONDONTWRITEBYTECODE=1
+exec "$RUNTIME_CLIENT" -m awslambdaric "$_HANDLER"
+"""
+run_provided = lambda_svc._execute_function_provided_warm
+unpacking = threading.Lock()
+
+
+@functools.cache
+def started_by_bootstrap(code: bytes) -> bytes:
+    """Give a function's package with a bootstrap that starts the client."""
+    packed = io.BytesIO(code)
+    with zipfile.ZipFile(packed, "a") as archive:
+        bootstrap = zipfile.ZipInfo("bootstrap")
+        bootstrap.external_attr = 0o755 << 16
+        archive.writestr(bootstrap, BOOTSTRAP)
+    return packed.getvalue()
+
+
+@functools.cache
+def unpacked(layer: bytes) -> str:
+    """Unpack a layer once and give its folder of Python code."""
+    folder = Path(tempfile.gettempdir(), f"layer-{hashlib.sha256(layer).hexdigest()[:16]}")
+    with zipfile.ZipFile(io.BytesIO(layer)) as archive:
+        archive.extractall(folder)
+    return str(folder / "python")
+
+
+def under_the_client(func: dict[str, object], event: object, request_id: str) -> object:
+    """Run a function of Python under AWS's runtime client."""
+    config = dict(cast("dict[str, object]", func.get("config") or func))
+    layers = [lambda_svc._resolve_layer_zip(ref) for ref in cast("list[object]", config["Layers"])]
+    with unpacking:
+        path = "".join(f":{unpacked(layer)}" for layer in layers)
+    given = cast("dict[str, dict[str, str]]", config.get("Environment") or {})
+    variables = {**given.get("Variables", {}), "RUNTIME_LAYERS": path}
+    config |= {"Runtime": "provided.al2023", "Environment": {"Variables": variables}}
+    code = func.get("code_zip")
+    packed = started_by_bootstrap(code) if isinstance(code, bytes) else code
+    return run_provided({**func, "config": config, "code_zip": packed}, event, request_id)
+
+
+if CLIENT:
+    vars(lambda_svc)["_execute_function_warm"] = under_the_client
 vars(dynamodb).update(_transact_write_items=measured, _DDB_TXN_MAX_BYTES=REQUEST_BYTES)
 vars(lambda_svc)["_execute_function_proxy"] = proxied
 

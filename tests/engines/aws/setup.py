@@ -22,7 +22,8 @@ VALIDATORS = ENGINES / "aws-npm"
 PINS: dict[Path, tuple[str, ...]] = {
     MINISTACK: ("ministack==1.5.33",),
     MOTO: ("moto[server,stepfunctions]==5.2.5",),
-    FUNCTIONS: ("awslambdaric==4.2.2",),
+    # What Lambda's own runtime holds, and nothing else: a package that lacks something shows it.
+    FUNCTIONS: ("awslambdaric==4.2.2", "boto3==1.44.8"),
     VALIDATORS: ("asl-validator@4.0.0", "amazon-states-language-service@1.16.1"),
 }
 

@@ -56,19 +56,21 @@ def _consumer(consumer: ConsumerSpec, function: str, names: Names, timeout: int)
                 "Endpoint": get(queue),
                 "RawMessageDelivery": True,
                 "FilterPolicy": {"type": [consumer.event]},
+                # What SNS can't deliver becomes a dead letter, too.
+                "RedrivePolicy": {"deadLetterTargetArn": get(dead)},
             },
         }
         found[logical(consumer.name, "queue_policy")] = {
             "Type": "AWS::SQS::QueuePolicy",
             "Properties": {
-                "Queues": [ref(queue)],
+                "Queues": [ref(queue), ref(dead)],
                 "PolicyDocument": policy(
                     [
                         {
                             "Effect": "Allow",
                             "Principal": {"Service": "sns.amazonaws.com"},
                             "Action": ["sqs:SendMessage"],
-                            "Resource": [get(queue)],
+                            "Resource": [get(queue), get(dead)],
                             "Condition": {"ArnEquals": {"aws:SourceArn": ref("EventsTopic")}},
                         }
                     ]
