@@ -10,7 +10,9 @@ from __future__ import annotations
 import inspect
 import re
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -259,6 +261,22 @@ class DeclaredWorkflow(typing.Protocol):
         ...
 
 
+_checked: ContextVar[bool] = ContextVar("cartwheel_checked", default=False)
+
+
+@contextmanager
+def checked_before() -> Iterator[None]:
+    """Make applications without checking them, where the same ones were checked when built.
+
+    Their workflows are recorded when somebody starts one, rather than at once.
+    """
+    before = _checked.set(True)
+    try:
+        yield
+    finally:
+        _checked.reset(before)
+
+
 class App:
     """Is a whole application, checked: services, workflows, and how callers authenticate."""
 
@@ -292,7 +310,8 @@ class App:
         self.consumers = _by_name("consumer", self._all("consumers", Consumer))
         self.schedules = _by_name("schedule", self._all("schedules", Schedule))
         self.queues = {consumer.queue: consumer for consumer in self.consumers.values()}
-        self._check()
+        if not _checked.get():
+            self._check()
 
     T = TypeVar("T")
 

@@ -25,13 +25,13 @@ Currency = Annotated[str, Field(pattern="^[A-Z]{3}$")]
 class Record(BaseModel):
     """Is the base of what is kept in rows: frozen, and read leniently for older rows' sake."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 class Payload(BaseModel):
     """Is the base of what tasks take and give: frozen, unknown fields refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Money(Payload):

@@ -15,7 +15,7 @@ from cartwheel_workflows.checkout import CheckoutResult
 class StartCancel(BaseModel):
     """Names the confirmed order that is to be cancelled."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     order_id: str
 

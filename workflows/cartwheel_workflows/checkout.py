@@ -24,7 +24,7 @@ from cartwheel_workflows._tell import tell
 class StartCheckout(BaseModel):
     """Names the order that is to be paid."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     order_id: str
 
@@ -32,7 +32,7 @@ class StartCheckout(BaseModel):
 class CheckoutResult(BaseModel):
     """Says how an order came out; `reason` is a code when it was not confirmed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     order_id: str
     status: str

@@ -13,7 +13,7 @@ from cartwheel_shop.payments import api as payments
 class StartRefund(BaseModel):
     """Names the refund that an order's row has set an amount aside for."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     order_id: str
     refund_id: str
@@ -22,7 +22,7 @@ class StartRefund(BaseModel):
 class RefundResult(BaseModel):
     """Says how the order stands; `error` is a code when nothing was paid back."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     order_id: str
     status: str

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from cartwheel.access import at_work
-from cartwheel.app import App
+from cartwheel.app import App, checked_before
 from cartwheel.dispatch import SETTLER
 from cartwheel.host import HostOptions
 from cartwheel.ports import ConfigurationError, Json, JsonObject, Ports, RunNotFound
@@ -46,7 +46,8 @@ class Function:
     """
 
     def __init__(self, source: str, service: str, file: str, outside: str | None = None) -> None:
-        app = _found(source)
+        with checked_before():
+            app = _found(source)
         if not isinstance(app, App):
             raise ConfigurationError(f"'{source}' is a {type(app).__name__}, not an App")
         names = Names(app.name, _variable(STAGE))

@@ -35,6 +35,8 @@ def check_strict(where: str, model: type[BaseModel]) -> None:
                 f"{where}: {part.__module__}.{part.__qualname__} lets unknown fields pass; derive "
                 "it from cartwheel.http.Body (or Query), or set extra='forbid'"
             )
+    # Now rather than in the first request, where threads would do it at once.
+    model.model_rebuild()
 
 
 def read_body(model: type[BaseModel], body: bytes) -> BaseModel:

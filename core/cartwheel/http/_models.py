@@ -10,11 +10,16 @@ from pydantic import BaseModel, ConfigDict
 
 M = TypeVar("M", bound=BaseModel)
 
+# Built when a route is served that takes it: a function serves few of an application's routes.
+_STRICT = ConfigDict(
+    strict=True, extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True
+)
+
 
 class Body(BaseModel):
     """Is the base of request bodies: strict types, unknown fields refused, frozen."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = _STRICT
 
 
 class Query(BaseModel):
@@ -23,13 +28,13 @@ class Query(BaseModel):
     A field whose name is no Python name takes an alias: `from_: date = Field(alias="from")`.
     """
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = _STRICT
 
 
 class View(BaseModel):
     """Is the base of what routes answer; it is written by alias and built by name or alias."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
 
 
 @dataclass(frozen=True, slots=True)
