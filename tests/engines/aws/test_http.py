@@ -181,9 +181,7 @@ class TestRestApi(_Gateway):
     @classmethod
     def place(cls, aws: Process, function: str) -> tuple[str, str]:
         gateway = client(aws, "apigateway")
-        api = gateway.create_rest_api(name="kit", binaryMediaTypes=["application/octet-stream"])[
-            "id"
-        ]
+        api = gateway.create_rest_api(name="kit", binaryMediaTypes=["*/*"])["id"]
         root = gateway.get_resources(restApiId=api)["items"][0]["id"]
         proxy = gateway.create_resource(restApiId=api, parentId=root, pathPart="{proxy+}")["id"]
         uri = f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{function}/invocations"
