@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cartwheel_aws._check import check
-    from cartwheel_aws._compile import compile_workflow, frame
+    from cartwheel_aws._compile import compile_workflow, form_of, frame
     from cartwheel_aws._cost import cost
-    from cartwheel_aws._executions import StepFunctionsEngine, TaskTokenWakeup, form_of
+    from cartwheel_aws._executions import StepFunctionsEngine, TaskTokenWakeup, ended_run
     from cartwheel_aws._handler import handler, task_answer
     from cartwheel_aws._http import answer_http
     from cartwheel_aws._http_events import HttpKind, http_kind
@@ -36,7 +36,8 @@ _HOMES = {
     "compile_workflow": "_compile",
     "cost": "_cost",
     "ended": "_outcome",
-    "form_of": "_executions",
+    "ended_run": "_executions",
+    "form_of": "_compile",
     "frame": "_compile",
     "handler": "_handler",
     "http_kind": "_http_events",
@@ -59,6 +60,7 @@ __all__ = [
     "compile_workflow",
     "cost",
     "ended",
+    "ended_run",
     "form_of",
     "frame",
     "handler",

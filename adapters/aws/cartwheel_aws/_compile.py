@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator, Mapping
+from typing import cast
 
 from cartwheel.ports import Json, JsonObject
 from cartwheel.workflow import _ir as ir
@@ -11,6 +13,8 @@ from cartwheel.workflow._lower_saga import lower_saga
 from cartwheel.workflow._targets import Compiled
 from cartwheel_aws._generate import Generator
 from cartwheel_aws._machine import Label, write
+
+_WAITS = ("Seconds", "SecondsPath", "Timestamp", "TimestampPath")
 
 
 def compile_workflow(workflow: ir.Workflow) -> Compiled:
@@ -36,6 +40,25 @@ def frame(compiled: Compiled, run_id: str, given: Json, execution: int = 1) -> J
     """Return the input with which an execution of a compiled workflow is started."""
     slots: JsonObject = json.loads(compiled.files["frame.json"])
     return {"run_id": run_id, "input": given, "execution": execution, **slots}
+
+
+def form_of(compiled: Compiled) -> JsonObject:
+    """Return what `StepFunctionsEngine` needs of a definition: its frame, its sleeps' lengths."""
+    frame: JsonObject = json.loads(compiled.files["frame.json"])
+    waits: JsonObject = dict(_waits(json.loads(compiled.main)))
+    return {"frame": frame, "waits": waits}
+
+
+def _waits(machine: JsonObject) -> Iterator[tuple[str, Json]]:
+    states = cast("Mapping[str, JsonObject]", machine["States"])
+    for name, state in states.items():
+        if state["Type"] == "Wait":
+            yield name, {field: state[field] for field in _WAITS if field in state}
+        inside = cast("list[JsonObject]", state.get("Branches") or [])
+        if "ItemProcessor" in state:
+            inside = [cast("JsonObject", state["ItemProcessor"])]
+        for each in inside:
+            yield from _waits(each)
 
 
 def _text(value: Json) -> str:

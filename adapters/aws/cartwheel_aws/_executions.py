@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -51,26 +51,6 @@ _REFUSED = frozenset(
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _STEP = re.compile(r"[\w.]+")
 _PART = re.compile(r"\.(\w+)|\['((?:[^'\\]|\\.)*)'\]|\[(\d+)\]")
-_WAITS = ("Seconds", "SecondsPath", "Timestamp", "TimestampPath")
-
-
-def form_of(compiled: Compiled) -> JsonObject:
-    """Give what the engine needs of a compiled workflow: its frame, and how long each sleep is."""
-    frame: JsonObject = json.loads(compiled.files["frame.json"])
-    waits: JsonObject = dict(_waits(json.loads(compiled.main)))
-    return {"frame": frame, "waits": waits}
-
-
-def _waits(machine: JsonObject) -> Iterator[tuple[str, Json]]:
-    states = cast("Mapping[str, JsonObject]", machine["States"])
-    for name, state in states.items():
-        if state["Type"] == "Wait":
-            yield name, {field: state[field] for field in _WAITS if field in state}
-        inside = cast("list[JsonObject]", state.get("Branches") or [])
-        if "ItemProcessor" in state:
-            inside = [cast("JsonObject", state["ItemProcessor"])]
-        for each in inside:
-            yield from _waits(each)
 
 
 def execution_name(run_id: str, number: int) -> str:
@@ -83,6 +63,30 @@ def execution_name(run_id: str, number: int) -> str:
         return name
     digest = hashlib.sha256(run_id.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{digest}-{number}h"
+
+
+def ended_run(event: Json) -> str | None:
+    """Name the run of which EventBridge says that an execution has ended, for `note_end`.
+
+    None when the event says of no end, or its run is not to be told: a schedule finds it.
+    """
+    match event:
+        case {"detail-type": "Step Functions Execution Status Change", "detail": detail}:
+            pass
+        case _:
+            return None
+    match detail:
+        case {"status": "RUNNING" | "PENDING_REDRIVE"}:
+            return None
+        case {"input": str(text)}:
+            given: Json = json.loads(text)
+            run_id = given.get("run_id") if isinstance(given, dict) else None
+            return run_id if isinstance(run_id, str) else None
+        case {"name": str(name)} if name[-1:].isdigit():
+            # A long input is left out of the event; the name of most executions tells the run.
+            return name.rpartition("-")[0] or None
+        case _:
+            return None
 
 
 class StepFunctionsEngine:

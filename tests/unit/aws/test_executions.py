@@ -23,6 +23,7 @@ from cartwheel_aws import (
     StepFunctionsEngine,
     TaskTokenWakeup,
     compile_workflow,
+    ended_run,
     form_of,
 )
 from cartwheel_aws._executions import GONE, LONGEST_NAME, execution_name
@@ -263,6 +264,48 @@ def test_an_execution_that_somebody_stopped_is_cancelled(desk: Desk) -> None:
     seen = desk.engine.look(desk.launch())
     assert seen is not None
     assert (seen.document or {})["status"] == "cancelled"
+
+
+# Events.
+
+
+def changed(status: str, **detail: Json) -> Json:
+    """Make an event as AWS documents it."""
+    given: JsonObject = {"status": status, "name": "r-1", "executionArn": ARN, **detail}
+    kind = "Step Functions Execution Status Change"
+    return {"source": "aws.states", "detail-type": kind, "detail": given}
+
+
+@pytest.mark.parametrize("status", ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"])
+def test_an_event_of_an_end_names_the_run(status: str) -> None:
+    given = json.dumps({"run_id": "any / run", "input": {}, "execution": 2})
+    assert ended_run(changed(status, name=execution_name("any / run", 2), input=given)) == (
+        "any / run"
+    )
+
+
+def test_an_event_that_leaves_the_input_out_names_the_run_by_its_name() -> None:
+    name = execution_name("ord-1", 12)
+    assert ended_run(changed("FAILED", name=name, input=None)) == "ord-1"
+    assert ended_run(changed("FAILED", name=execution_name("any / run", 12), input=None)) is None
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        [],
+        {},
+        {"detail-type": "Object Created", "detail": {"status": "FAILED", "name": "r-1"}},
+        changed("RUNNING", input='{"run_id": "r"}'),
+        changed("FAILED", input="[]"),
+        changed("FAILED", input='{"run_id": 5}'),
+        changed("FAILED", name=""),
+    ],
+    ids=str,
+)
+def test_an_event_of_something_else_names_no_run(event: Json) -> None:
+    assert ended_run(event) is None
 
 
 # Sleeps.
