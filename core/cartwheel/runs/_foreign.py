@@ -51,6 +51,7 @@ from cartwheel.runs._foreign_views import (
 )
 from cartwheel.runs._invocation import Invocations
 from cartwheel.runs._letterbox import BY_STATUS, LISTED, RUNS, TRIES
+from cartwheel.runs._rounds import Rounds
 from cartwheel.runs._shelf import Shelf
 from cartwheel.runs._views import run_of
 from cartwheel.trace import current
@@ -80,6 +81,7 @@ class ForeignRuntime:
         self._engine = engine
         self._clock = clock
         self._shelf = Shelf(store, engine)
+        self._rounds = Rounds(store)
         self._definitions = Definitions(workflows, self._shelf)
 
     # The port.
@@ -116,7 +118,9 @@ class ForeignRuntime:
         problem = mismatch(payload, expected[name], "payload")
         if problem:
             raise ValueError(f"signal '{name}': {problem}")
-        if not is_open(self._settled(row)):
+        # A run that waits for the signal runs: the engine is asked about others only.
+        head = self._letters.head(run_id)
+        if name not in self._letters.waiting(run_id, head) and not is_open(self._settled(row)):
             return False
         return self._letters.signal(run_id, name, payload, signal_id)
 
@@ -152,13 +156,13 @@ class ForeignRuntime:
         found: list[Row] = []
         while True:
             size = limit - len(found) if workflow is None else MAX_PAGE
-            page = self._page(status, cursor, size, newest_first=True)
+            page = self._page(status, cursor, size)
             fitting = [row for row in page.rows if workflow in (None, row.data["workflow"])]
             if len(found) + len(fitting) > limit:
                 # The page is read again up to the last row that is wanted, to have its cursor.
                 last = fitting[limit - len(found) - 1]
                 place = next(n for n, row in enumerate(page.rows, 1) if row is last)
-                page = self._page(status, cursor, place, newest_first=True)
+                page = self._page(status, cursor, place)
                 fitting = [row for row in page.rows if row.data["workflow"] == workflow]
             found += fitting
             cursor = page.next
@@ -186,15 +190,16 @@ class ForeignRuntime:
         """Note the end of a run that its engine tells of, if it is the end; raises RunNotFound."""
         return run_of(row_of(self._settled(self._row(run_id))))
 
-    def settle_runs(self) -> int:
-        """Look after all open runs, for a schedule; gives how many have been found to have ended.
+    def settle_runs(self, most: int = 200) -> int:
+        """Look after open runs, for a schedule; gives how many have been found to have ended.
 
         It costs one query when nothing runs, otherwise a look at the engine and some reads for each
-        open run. One that can't be looked after stands in no other's way: its error is raised at
-        the end.
+        run. With more than `most` open runs they take turns, and one that a crash left waits for
+        its own, unless somebody asks for it. One that can't be looked after stands in no other's
+        way: its error is raised at the end.
         """
         ended, first = 0, None
-        for row in self._open_runs():
+        for row in self._rounds.next(most):
             try:
                 if is_open(self._settled(row)):
                     self._letters.resume(row.partition)
@@ -208,21 +213,10 @@ class ForeignRuntime:
 
     # What they rest on.
 
-    def _open_runs(self) -> Iterator[Row]:
-        cursor: str | None = None
-        while True:
-            page = self._page(RunStatus.RUNNING, cursor, MAX_PAGE, newest_first=False)
-            yield from page.rows
-            cursor = page.next
-            if cursor is None:
-                return
-
-    def _page(
-        self, status: RunStatus | None, cursor: str | None, limit: int, *, newest_first: bool
-    ) -> Page:
+    def _page(self, status: RunStatus | None, cursor: str | None, limit: int) -> Page:
         index, value = (LISTED, EVERY) if status is None else (BY_STATUS, str(status))
         return self._store.query(
-            RUNS.name, index.name, value, descending=newest_first, cursor=cursor, limit=limit
+            RUNS.name, index.name, value, descending=True, cursor=cursor, limit=limit
         )
 
     def _row(self, run_id: str) -> Row:
