@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
     from mypy_boto3_stepfunctions.type_defs import HistoryEventTypeDef
 
-    from cartwheel.workflow import Compiled
-
 T = TypeVar("T")
 
 LONGEST_NAME = 80

@@ -24,6 +24,7 @@ from cartwheel.dispatch import SETTLER
 from cartwheel.host import HostOptions
 from cartwheel.ports import ConfigurationError, Json, JsonObject, Ports, RunNotFound
 from cartwheel_aws._clients import Clients
+from cartwheel_aws._executions import ended_run
 from cartwheel_aws._handler import handler
 from cartwheel_aws._host import AwsHost
 from cartwheel_aws._http import answer_http
@@ -73,8 +74,8 @@ class Function:
                 return self._invoked(event, context)
             case {"schedule": str(name)}:
                 self._tick(name)
-            case {"source": "aws.states", "detail": dict(detail)}:
-                self._ended(detail)
+            case {"source": "aws.states"}:
+                self._ended(ended_run(event))
             case _:
                 shape = sorted(event) if isinstance(event, dict) else type(event).__name__
                 raise ValueError(f"function '{self._service}' knows no event like {shape}")
@@ -92,12 +93,9 @@ class Function:
         with at_work(name):
             self.host.runtime.settle_runs()
 
-    def _ended(self, detail: JsonObject) -> None:
+    def _ended(self, run_id: str | None) -> None:
         """Note the end of a run that Step Functions tells of."""
-        given: Json = json.loads(str(detail.get("input") or "null"))
-        run_id = given.get("run_id") if isinstance(given, dict) else None
-        if not isinstance(run_id, str):
-            # An input that is too long is not told: the schedule finds the end.
+        if run_id is None:
             return
         try:
             self.host.runtime.note_end(run_id)

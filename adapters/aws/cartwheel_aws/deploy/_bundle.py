@@ -24,8 +24,7 @@ from cartwheel.manifest import FunctionSpec, Manifest
 from cartwheel.ports import ConfigurationError, Json, JsonObject
 from cartwheel.workflow import Gap, Unsupported, Workflow
 from cartwheel_aws._check import check
-from cartwheel_aws._compile import compile_workflow
-from cartwheel_aws._executions import form_of
+from cartwheel_aws._compile import compile_workflow, form_of
 from cartwheel_aws._host import SENDER
 from cartwheel_aws._names import Names
 from cartwheel_aws._package import Package, Packages, packages
