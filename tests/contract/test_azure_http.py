@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -99,3 +100,22 @@ def send_to(port: int, request: Request) -> Response:
 
 class TestHttpGateway(kit.HttpGatewayContract):
     pass
+
+
+def test_corruptions_are_refused_with_the_workers_own_sdk_too(tmp_path: Path) -> None:
+    # It is a newer one than ours, with other classes for headers.
+    WORKER.require()
+    settings = tmp_path / "pytest.ini"
+    settings.write_text("[pytest]\n")
+    corruptions = ROOT / "tests" / "unit" / "azure" / "test_http.py"
+    plain = ["-q", "-p", "no:cacheprovider", "--noconftest", "--import-mode=importlib"]
+    done = subprocess.run(
+        [str(WORKER.python), "-m", "pytest", *plain, "-c", str(settings), str(corruptions)],
+        cwd=tmp_path,
+        env={"PYTHONPATH": os.pathsep.join([*FRAMEWORK, str(ROOT)])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "12 passed" in done.stdout
