@@ -10,7 +10,8 @@ sorts and begins as the key does. A space is in no code: it separates the parts 
 
 A code may be longer than the 512 units that Azure takes. Then the first of them are kept and a hash
 follows: equal keys still have equal codes, but within one start the order is that of hashes. Who
-reads in order has to sort these again; `start` gives what they have in common.
+reads in order has to sort these again, all of them for each page; `start` gives what they have in
+common.
 """
 
 from __future__ import annotations
