@@ -1,18 +1,20 @@
-"""Clients of AWS's services, each made once and when it is first used.
+"""Clients of AWS's services for ports, each made once and when it is first used.
 
-boto3 takes a third of a second of processor time for a client, so none is made that is not needed.
+A client takes tens of milliseconds of processor time, and importing boto3 a hundred more; so none
+is made that is not needed, and botocore, on which boto3 rests, makes them.
 """
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from cartwheel.ports import ConfigurationError
 
 if TYPE_CHECKING:
-    from boto3.session import Session
     from botocore.config import Config
+    from botocore.session import Session
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sesv2 import SESV2Client
@@ -37,23 +39,24 @@ class Clients:
         self._profile = profile
 
     @cached_property
-    def session(self) -> Session:
-        """Give the session; raises ConfigurationError for a profile that there is none of."""
-        from boto3.session import Session
+    def _session(self) -> Session:
+        from botocore.session import Session
+
+        return Session(profile=self._profile)
+
+    @cached_property
+    def region(self) -> str:
+        """Give the region; raises ConfigurationError without one, and for an unknown profile."""
         from botocore.exceptions import ProfileNotFound
 
         try:
-            return Session(profile_name=self._profile, region_name=self._region)
+            configured: str | None = self._session.get_config_variable("region")
         except ProfileNotFound as error:
             raise ConfigurationError(
                 f"there is no AWS profile '{self._profile}'; "
                 "`aws configure list-profiles` shows those that there are"
             ) from error
-
-    @property
-    def region(self) -> str:
-        """Give the region."""
-        region: str | None = self.session.region_name
+        region = self._region or os.environ.get("AWS_REGION") or configured
         if region is None:
             raise ConfigurationError(
                 "no AWS region is set: pass --region, or set AWS_REGION or the profile's region"
@@ -65,7 +68,45 @@ class Clients:
         """Give the number of the account that the credentials are of."""
         return self.sts.get_caller_identity()["Account"]
 
-    @property
+    @cached_property
+    def dynamodb(self) -> DynamoDBClient:
+        """Give DynamoDB's client."""
+        return cast("DynamoDBClient", self._made("dynamodb"))
+
+    @cached_property
+    def sqs(self) -> SQSClient:
+        """Give SQS's client."""
+        return cast("SQSClient", self._made("sqs"))
+
+    @cached_property
+    def sns(self) -> SNSClient:
+        """Give SNS's client."""
+        return cast("SNSClient", self._made("sns"))
+
+    @cached_property
+    def stepfunctions(self) -> SFNClient:
+        """Give Step Functions' client."""
+        return cast("SFNClient", self._made("stepfunctions"))
+
+    @cached_property
+    def secretsmanager(self) -> SecretsManagerClient:
+        """Give Secrets Manager's client."""
+        return cast("SecretsManagerClient", self._made("secretsmanager"))
+
+    @cached_property
+    def sesv2(self) -> SESV2Client:
+        """Give SES's client."""
+        return cast("SESV2Client", self._made("sesv2"))
+
+    @cached_property
+    def sts(self) -> STSClient:
+        """Give the client that tells who asks."""
+        return cast("STSClient", self._made("sts"))
+
+    def _made(self, service: str) -> object:
+        return self._session.create_client(service, region_name=self.region, config=self._config)
+
+    @cached_property
     def _config(self) -> Config:
         from botocore.config import Config
 
@@ -74,38 +115,3 @@ class Clients:
             read_timeout=READ_SECONDS,
             retries={"mode": "standard", "total_max_attempts": TRIES},
         )
-
-    @cached_property
-    def dynamodb(self) -> DynamoDBClient:
-        """Give DynamoDB's client."""
-        return self.session.client("dynamodb", region_name=self.region, config=self._config)
-
-    @cached_property
-    def sqs(self) -> SQSClient:
-        """Give SQS's client."""
-        return self.session.client("sqs", region_name=self.region, config=self._config)
-
-    @cached_property
-    def sns(self) -> SNSClient:
-        """Give SNS's client."""
-        return self.session.client("sns", region_name=self.region, config=self._config)
-
-    @cached_property
-    def stepfunctions(self) -> SFNClient:
-        """Give Step Functions' client."""
-        return self.session.client("stepfunctions", region_name=self.region, config=self._config)
-
-    @cached_property
-    def secretsmanager(self) -> SecretsManagerClient:
-        """Give Secrets Manager's client."""
-        return self.session.client("secretsmanager", region_name=self.region, config=self._config)
-
-    @cached_property
-    def sesv2(self) -> SESV2Client:
-        """Give SES's client."""
-        return self.session.client("sesv2", region_name=self.region, config=self._config)
-
-    @cached_property
-    def sts(self) -> STSClient:
-        """Give the client that tells who asks."""
-        return self.session.client("sts", region_name=self.region, config=self._config)
