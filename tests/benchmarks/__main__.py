@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import compiling, http_event, login, runs, startup
+from tests.benchmarks import cold_start, compiling, http_event, login, runs, startup
 from tests.benchmarks._table import Figure, show
 
 
@@ -20,6 +20,7 @@ def main() -> int:
         *startup.fixture(),
         login.unknown_and_wrong(),
         *http_event.events(),
+        *cold_start.cold_starts(),
     ]
     show(figures)
     print(startup.python_version(), "on", sys.platform)
