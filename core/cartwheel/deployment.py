@@ -125,13 +125,15 @@ class Plan:
 class Step:
     """Is one thing that happened during a deployment, told while it happens.
 
-    `state` is `doing`, `done` or `failed`; `reason` the provider's word for a failure.
+    `state` is `doing`, `done` or `failed`; `reason` the provider's word for a failure. `kind` is
+    empty for what is no resource. `action` is what happens to one: `back` when it is undone.
     """
 
     state: Literal["doing", "done", "failed"]
     what: str
     kind: str = ""
     reason: str = ""
+    action: Literal["add", "change", "remove", "back"] = "change"
 
 
 Progress: TypeAlias = Callable[[Step], None]
@@ -181,6 +183,15 @@ class Drift:
     state: Literal["modified", "deleted"]
     details: tuple[str, ...] = ()
 
+    def to_json(self) -> JsonObject:
+        """Give it as JSON."""
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "state": self.state,
+            "details": [*self.details],
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
@@ -223,10 +234,13 @@ class Deployer(Protocol):
         """Compare a bundle with what is deployed; leaves nothing behind."""
         ...
 
-    def deploy(self, bundle: Bundle, progress: Progress) -> Deployment:
+    def deploy(
+        self, bundle: Bundle, progress: Progress, *, allow_data_loss: bool = False
+    ) -> Deployment:
         """Make the stage what the bundle says and wait until it answers.
 
         On failure the provider goes back to what was there before, and DeploymentError says why.
+        What would take data away is refused before anything is changed, unless that is allowed.
         """
         ...
 

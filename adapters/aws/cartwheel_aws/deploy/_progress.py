@@ -1,0 +1,104 @@
+"""What happens to a stack, told once and while it happens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from cartwheel.deployment import Progress, Step
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import StackEventTypeDef
+
+STACK = "AWS::CloudFormation::Stack"
+_CANCELLED = "cancelled"
+"""What CloudFormation says of resources that it gave up because another one had failed."""
+
+
+@dataclass(slots=True)
+class Events:
+    """Follows one operation on a stack, told from others by its token.
+
+    Without a token it is the operation that runs already: the one of the newest event.
+    """
+
+    client: CloudFormationClient
+    stack_id: str
+    token: str | None
+    failures: list[Step] = field(default_factory=list)
+    _seen: set[str] = field(default_factory=set)
+
+    def tell(self, progress: Progress) -> None:
+        """Tell what is new, oldest first."""
+        for event in reversed(self._new()):
+            step = step_of(event)
+            if step is None:
+                continue
+            if step.state == "failed":
+                self.failures.append(step)
+            progress(step)
+
+    @property
+    def first_failure(self) -> Step | None:
+        """Give what failed first by itself; what was given up because of it comes after."""
+        own = [step for step in self.failures if _CANCELLED not in step.reason.lower()]
+        return next(iter(own or self.failures), None)
+
+    def _new(self) -> list[StackEventTypeDef]:
+        found: list[StackEventTypeDef] = []
+        after: str | None = None
+        while True:
+            page = (
+                self.client.describe_stack_events(StackName=self.stack_id, NextToken=after)
+                if after
+                else self.client.describe_stack_events(StackName=self.stack_id)
+            )
+            for event in page["StackEvents"]:
+                token = event.get("ClientRequestToken")
+                if self.token is None and token:
+                    self.token = token
+                # The newest come first: what is before the operation is nobody's concern.
+                if event["EventId"] in self._seen or token != self.token:
+                    return self._taken(found)
+                found.append(event)
+            after = page.get("NextToken")
+            if not after:
+                return self._taken(found)
+
+    def _taken(self, found: list[StackEventTypeDef]) -> list[StackEventTypeDef]:
+        self._seen.update(event["EventId"] for event in found)
+        return found
+
+
+def step_of(event: StackEventTypeDef) -> Step | None:
+    """Give the step that an event of a resource is; None for those of the stack itself."""
+    kind = event.get("ResourceType", "")
+    if kind == STACK and event.get("PhysicalResourceId") == event["StackId"]:
+        return None
+    status = event.get("ResourceStatus", "")
+    return Step(
+        state=_state(status),
+        what=event.get("LogicalResourceId", ""),
+        kind=kind,
+        reason=event.get("ResourceStatusReason", "") if status.endswith("_FAILED") else "",
+        action=_action(status),
+    )
+
+
+def _state(status: str) -> Literal["doing", "done", "failed"]:
+    if status.endswith("_FAILED"):
+        return "failed"
+    return "done" if status.endswith(("_COMPLETE", "_SKIPPED")) else "doing"
+
+
+def _action(status: str) -> Literal["add", "change", "remove", "back"]:
+    if "ROLLBACK" in status:
+        return "back"
+    match status.partition("_")[0]:
+        case "CREATE" | "IMPORT":
+            return "add"
+        case "DELETE":
+            return "remove"
+        case _:
+            return "change"
