@@ -126,10 +126,7 @@ class AwsDeployer:
         driver = self._stack(self._names.data)
         stack = driver.settle(progress)
         wanted = parsed(template)
-        current: Mapping[str, object] = {}
-        if stack is not None:
-            driver.forget_change_sets()
-            current = parsed(driver.template(stack))
+        current = {} if stack is None else parsed(driver.template(stack))
         changed = False
         for step in steps(current, wanted):
             body = template if step is wanted else written(step)
@@ -158,10 +155,7 @@ class AwsDeployer:
     ) -> Deployment:
         driver = self._stack(self._names.prefix)
         stack = driver.settle(progress)
-        current = ""
-        if stack is not None:
-            driver.forget_change_sets()
-            current = _version(driver, stack)
+        current = "" if stack is None else _version(driver, stack)
         version = version_of(new.template)
         key = template_key(version)
         records = _mended(bucket, current, version)

@@ -107,6 +107,13 @@ class StackDriver:
 
         Raises DeploymentError when only a person can help.
         """
+        stack = self._settled(progress)
+        if stack is None:
+            return None
+        self._forget_change_sets()
+        return None if stack.status == "REVIEW_IN_PROGRESS" else stack
+
+    def _settled(self, progress: Progress) -> Stack | None:
         stack = self.look()
         while stack is not None and stack.status != "REVIEW_IN_PROGRESS":
             if stack.status.endswith("_IN_PROGRESS"):
@@ -138,7 +145,7 @@ class StackDriver:
                         else "mend it in CloudFormation, then run this again"
                     )
                 )
-        return None
+        return stack
 
     # Changes.
 
@@ -213,7 +220,7 @@ class StackDriver:
             if stack is not None and stack.status == "REVIEW_IN_PROGRESS":
                 self._deleted(stack, lambda step: None)
 
-    def forget_change_sets(self) -> None:
+    def _forget_change_sets(self) -> None:
         """Take away the change sets that interrupted runs left."""
         after: str | None = None
         while True:
