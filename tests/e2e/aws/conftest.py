@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -37,11 +39,33 @@ class Wire:
             raise Crash(self.calls[-1])
 
 
+class Backend(ThreadingHTTPServer):
+    """Is what the API passes requests on to where no function is needed; answers any path."""
+
+    status = 200
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Answer)
+
+
+class _Answer(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        """Answer with the server's status."""
+        assert isinstance(self.server, Backend)
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
 @dataclass
 class Sky:
     """Is ministack with one stage of the small bundle."""
 
     process: Process
+    backend: Backend
     wire: Wire
     clients: Clients
     eyes: Clients
@@ -49,8 +73,8 @@ class Sky:
 
     @property
     def health(self) -> str:
-        """Give an address that answers with 200 without any function."""
-        return f"{self.process.url}/_ministack/health"
+        """Give the address of the backend, which starts no function."""
+        return f"http://127.0.0.1:{self.backend.server_port}"
 
     def deployer(self) -> AwsDeployer:
         """Make a deployer, as each run does."""
@@ -139,12 +163,16 @@ def stage(process: Process) -> Iterator[Sky]:
         patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
         patch.setenv("AWS_REGION", REGION)
         wire = Wire()
-        yield Sky(process, wire, Clients(ACCESS, wire), Clients(ACCESS))
+        with Backend() as backend:
+            threading.Thread(target=backend.serve_forever, daemon=True).start()
+            yield Sky(process, backend, wire, Clients(ACCESS, wire), Clients(ACCESS))
+            backend.shutdown()
 
 
 @pytest.fixture
 def sky(stage: Sky) -> Sky:
     """Give the stage with nothing in it."""
     stage.reset()
+    stage.backend.status = 200
     assert NAMES.prefix not in stage.seen()["stacks"]  # type: ignore[operator]  # it is a mapping
     return stage

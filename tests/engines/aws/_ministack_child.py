@@ -10,6 +10,9 @@ is escaped; AWS says that it is the size of the items, so here they are added up
 ministack runs functions of Python under a runner of its own, which gives every error one name. With
 RUNTIME_CLIENT, a Python that has AWS's runtime client, they run under that: as functions of a
 provided runtime whose bootstrap starts the client, with the layers on Python's path.
+
+ministack answers `/health` itself, also when it is an application's API that is asked. Here only
+the paths under its own name are its own.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from typing import cast
 
 lambda_svc = import_module("ministack.services.lambda_svc")
 dynamodb = import_module("ministack.services.dynamodb")
+server = import_module("ministack.app")
 TRANSACTION_BYTES = 4 * 1024 * 1024
 REQUEST_BYTES = 4 * TRANSACTION_BYTES
 transact = dynamodb._transact_write_items
@@ -102,6 +106,7 @@ if CLIENT:
     vars(lambda_svc)["_execute_function_warm"] = under_the_client
 vars(dynamodb).update(_transact_write_items=measured, _DDB_TXN_MAX_BYTES=REQUEST_BYTES)
 vars(lambda_svc)["_execute_function_proxy"] = proxied
+vars(server)["_HEALTH_PATHS"] = ("/_ministack/health",)
 
 if __name__ == "__main__":
-    import_module("ministack.app").main()
+    server.main()

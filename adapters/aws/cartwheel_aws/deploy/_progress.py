@@ -27,6 +27,8 @@ class Events:
     stack_id: str
     token: str | None
     failures: list[Step] = field(default_factory=list)
+    reason: str = ""
+    """Why the stack as a whole failed."""
     _seen: set[str] = field(default_factory=set)
 
     def tell(self, progress: Progress) -> None:
@@ -34,10 +36,36 @@ class Events:
         for event in reversed(self._new()):
             step = step_of(event)
             if step is None:
+                self._note(event)
                 continue
             if step.state == "failed":
                 self.failures.append(step)
             progress(step)
+
+    @property
+    def why(self) -> str:
+        """Say what failed first, and why; empty when nothing did."""
+        step = self.first_failure
+        if step is not None:
+            return f"{step.kind} {step.what}: {step.reason}"
+        if "DescribeEvents" in self.reason:
+            return self._invalid() or self.reason
+        return self.reason
+
+    def _invalid(self) -> str:
+        """Say what AWS found wrong before it began."""
+        found = self.client.describe_events(StackName=self.stack_id)["OperationEvents"]
+        return "; ".join(
+            f"{one.get('ResourceType', '')} {one.get('LogicalResourceId', '')}: "
+            f"{one['ValidationStatusReason']}"
+            for one in found
+            if one.get("ValidationStatusReason")
+        )
+
+    def _note(self, event: StackEventTypeDef) -> None:
+        status = event.get("ResourceStatus", "")
+        if not self.reason and ("ROLLBACK" in status or status.endswith("_FAILED")):
+            self.reason = event.get("ResourceStatusReason", "")
 
     @property
     def first_failure(self) -> Step | None:

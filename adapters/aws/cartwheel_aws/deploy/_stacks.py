@@ -208,8 +208,7 @@ class StackDriver:
         stack = self._rest(change.stack_id, events, progress)
         if stack is not None and stack.status in GOOD:
             return stack
-        failed = events.first_failure
-        why = f"{failed.kind} {failed.what}: {failed.reason}" if failed else "no resource says why"
+        why = events.why or (stack.reason if stack else "") or "AWS doesn't say why"
         raise DeploymentError(f"stack {self.name} was not changed: {why}; {self._stands(stack)}")
 
     def discard(self, change: ChangeSet, *, made_stack: bool) -> None:
@@ -257,10 +256,9 @@ class StackDriver:
         events = Events(self.client, stack.id, token)
         left = self._rest(stack.id, events, progress)
         if left is not None:
-            failed = events.first_failure
-            why = f"{failed.kind} {failed.what}: {failed.reason}" if failed else left.reason
             raise DeploymentError(
-                f"stack {self.name} was not deleted: {why}; {self._stands(left)}, "
+                f"stack {self.name} was not deleted: {events.why or left.reason}; "
+                f"{self._stands(left)}, "
                 "run this again once that is mended"
             )
 

@@ -64,7 +64,9 @@ class Tail:
             for page in pages:
                 for event in page["events"]:
                     text = event.get("message", "").rstrip("\n")
-                    yield event.get("timestamp", 0), event.get("eventId", ""), text
+                    at = event.get("timestamp", 0)
+                    stream = event.get("logStreamName", "")
+                    yield at, event.get("eventId") or f"{stream}/{at}/{text}", text
         except ClientError as error:
             # A function that was never called may have no group yet.
             if code_of(error) != "ResourceNotFoundException":
