@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from cartwheel_local._time import RealClock
 
 from cartwheel import testing as kit
 from cartwheel.app import App

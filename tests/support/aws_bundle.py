@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from cartwheel.deployment import Bundle
 from cartwheel.ports import Json, JsonObject
-from cartwheel_aws._names import TAG, Names
+from cartwheel_aws._names import Names
+from cartwheel_aws.deploy._parts import TAG
 
 APP = "tiny"
 STAGE = "test"

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
-from cartwheel_local._time import RealClock, SystemRandomness, TimeOrderedIds
-
 from cartwheel.app import App
 from cartwheel.ports import Collection
 from cartwheel.realtime import RealClock, SystemRandomness, TimeOrderedIds

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 from cartwheel.ports import ConfigurationError
 
-TAG = "cartwheel:stage"
-"""The tag that says whose a resource is: `<app>-<stage>`."""
 STAGE = re.compile(r"[a-z](?:[a-z0-9-]{0,14}[a-z0-9])?")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cartwheel.plugins import AdapterInfo, hookimpl
 
 if TYPE_CHECKING:
-    from cartwheel.deployment import BuildOptions, Bundle
+    from cartwheel.deployment import Access, BuildOptions, Bundle, Deployer
     from cartwheel.manifest import Manifest
     from cartwheel.workflow import Compiled, Cost, Finding, Workflow
 
@@ -17,7 +17,8 @@ def cartwheel_adapter_info() -> AdapterInfo:
     """Describe the adapter."""
     return AdapterInfo(
         name="aws",
-        summary="Amazon Web Services: workflows compile to Step Functions",
+        summary="Amazon Web Services: deploys with CloudFormation; workflows on Step Functions",
+        requires=("botocore", "yaml"),
         install="'cartwheel[aws]'",
     )
 
@@ -52,3 +53,11 @@ def cartwheel_build(manifest: Manifest, options: BuildOptions) -> Bundle:
     from cartwheel_aws.deploy import build
 
     return build(manifest, options)
+
+
+@hookimpl
+def cartwheel_deployer(app: str, access: Access) -> Deployer:
+    """Give what deploys with CloudFormation; the first call of AWS is its verbs'."""
+    from cartwheel_aws.deploy import AwsDeployer
+
+    return AwsDeployer(app, access)

@@ -104,6 +104,7 @@ class Adapter:
     def build(self, manifest: Manifest, options: BuildOptions) -> Bundle:
         """Build what is deployed; raises AdapterError when this adapter deploys nothing."""
         self._need("cartwheel_build", "build what is deployed")
+        self._need_installed()
         found = self._manager.hook.cartwheel_build(manifest=manifest, options=options)
         return cast("Bundle", found)
 

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from cartwheel.deployment import Access, Step
-from cartwheel_aws._clients import Clients
+from cartwheel_aws.deploy._clients import DeployClients
 from cartwheel_aws.deploy._driver import AwsDeployer
 from cartwheel_aws.deploy._stacks import Pace
 from tests.engines.aws._processes import REGION, Process
@@ -67,8 +67,8 @@ class Sky:
     process: Process
     backend: Backend
     wire: Wire
-    clients: Clients
-    eyes: Clients
+    clients: DeployClients
+    eyes: DeployClients
     steps: list[Step] = field(default_factory=list)
 
     @property
@@ -94,7 +94,7 @@ class Sky:
         eyes = self.eyes
         cloud = eyes.cloudformation
         stacks = {one["StackName"]: one for one in cloud.describe_stacks()["Stacks"]}
-        tables = eyes.tables.list_tables()["TableNames"]
+        tables = eyes.dynamodb.list_tables()["TableNames"]
         return {
             "stacks": {
                 name: (
@@ -112,18 +112,20 @@ class Sky:
             "tables": {
                 name: sorted(
                     index["IndexName"]
-                    for index in eyes.tables.describe_table(TableName=name)["Table"].get(
+                    for index in eyes.dynamodb.describe_table(TableName=name)["Table"].get(
                         "GlobalSecondaryIndexes", []
                     )
                 )
                 for name in tables
             },
-            "secrets": sorted(one["Name"] for one in eyes.secrets.list_secrets()["SecretList"]),
+            "secrets": sorted(
+                one["Name"] for one in eyes.secretsmanager.list_secrets()["SecretList"]
+            ),
             "buckets": {
                 one["Name"]: self._objects(one["Name"]) for one in eyes.s3.list_buckets()["Buckets"]
             },
             "machines": sorted(
-                one["name"] for one in eyes.machines.list_state_machines()["stateMachines"]
+                one["name"] for one in eyes.stepfunctions.list_state_machines()["stateMachines"]
             ),
             "functions": {
                 one["FunctionName"]: one["CodeSha256"]
@@ -165,7 +167,7 @@ def stage(process: Process) -> Iterator[Sky]:
         wire = Wire()
         with Backend() as backend:
             threading.Thread(target=backend.serve_forever, daemon=True).start()
-            yield Sky(process, backend, wire, Clients(ACCESS, wire), Clients(ACCESS))
+            yield Sky(process, backend, wire, DeployClients(ACCESS, wire), DeployClients(ACCESS))
             backend.shutdown()
 
 

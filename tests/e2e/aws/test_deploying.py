@@ -11,7 +11,7 @@ import pytest
 
 from cartwheel.deployment import Access, Bundle, Change, DeploymentError
 from cartwheel.ports import ConfigurationError, JsonObject
-from cartwheel_aws._clients import Clients
+from cartwheel_aws.deploy._clients import DeployClients
 from cartwheel_aws.deploy._driver import AwsDeployer
 from cartwheel_aws.deploy._records import KEPT
 from cartwheel_aws.deploy._stacks import Pace
@@ -249,7 +249,7 @@ def test_logs_are_given_in_the_order_of_time_without_the_platforms(sky: Sky) -> 
 def test_what_somebody_changed_is_drift(sky: Sky) -> None:
     sky.deployer().deploy(bundle(health=sky.health), sky.steps.append)
     assert sky.deployer().drift() == ()
-    sky.eyes.tables.delete_table(TableName=NAMES.table("orders"))
+    sky.eyes.dynamodb.delete_table(TableName=NAMES.table("orders"))
     sky.eyes.functions.update_function_configuration(
         FunctionName=NAMES.function("hello"), Handler="other.handle"
     )
@@ -266,7 +266,7 @@ def foreign(sky: Sky) -> None:
     with zipfile.ZipFile(code, "w") as archive:
         archive.writestr("handler.py", "def handle(event, context): pass")
     for name in ("tiny-test-foreign", "tiny-test2-orders", "tiny"):
-        eyes.tables.create_table(
+        eyes.dynamodb.create_table(
             TableName=name,
             KeySchema=[{"AttributeName": "p", "KeyType": "HASH"}],
             AttributeDefinitions=[{"AttributeName": "p", "AttributeType": "S"}],
@@ -280,14 +280,14 @@ def foreign(sky: Sky) -> None:
             Runtime="python3.12",
             Code={"ZipFile": code.getvalue()},
         )
-        eyes.machines.create_state_machine(
+        eyes.stepfunctions.create_state_machine(
             name=name,
             roleArn=ROLE,
             definition='{"StartAt": "A", "States": {"A": {"Type": "Pass", "End": true}}}',
             tags=[{"key": "cartwheel:stage", "value": "tiny-test2"}],
         )
         eyes.logs.create_log_group(logGroupName=f"/aws/lambda/{name}")
-        eyes.secrets.create_secret(Name=name.replace("-test-", "-test/"), SecretString="x")
+        eyes.secretsmanager.create_secret(Name=name.replace("-test-", "-test/"), SecretString="x")
     for bucket in ("tiny-test-packages-mine-us-east-1", "tiny-test-packages-eu", "tiny-packages"):
         eyes.s3.create_bucket(Bucket=bucket)
         eyes.s3.put_object(Bucket=bucket, Key="packages/mine.zip", Body=b"")
@@ -300,7 +300,7 @@ def test_destroying_leaves_nothing_of_ours_and_touches_nothing_else(sky: Sky) ->
     sky.deployer().deploy(bundle("2", MACHINE_V2, health=sky.health), sky.steps.append)
     machine = NAMES.machine("checkout", MACHINE_V2)
     arn = f"arn:aws:states:us-east-1:123456789012:stateMachine:{machine}"
-    sky.eyes.machines.start_execution(stateMachineArn=arn)
+    sky.eyes.stepfunctions.start_execution(stateMachineArn=arn)
     removed = sky.deployer().destroy(sky.steps.append, delete_data=False)
     assert any(one.what == f"{machine}: 1 runs end with it" for one in sky.steps)
     assert "AWS::DynamoDB::Table tiny-test-orders" in removed.kept
@@ -319,10 +319,10 @@ def test_destroying_leaves_nothing_of_ours_and_touches_nothing_else(sky: Sky) ->
 def test_a_stage_comes_back_to_its_data(sky: Sky) -> None:
     sky.deployer().deploy(bundle(health=sky.health), sky.steps.append)
     table = NAMES.table("orders")
-    sky.eyes.tables.put_item(TableName=table, Item={"p": {"S": "1"}})
+    sky.eyes.dynamodb.put_item(TableName=table, Item={"p": {"S": "1"}})
     sky.deployer().destroy(sky.steps.append, delete_data=False)
     sky.deployer().deploy(bundle(health=sky.health), sky.steps.append)
-    assert sky.eyes.tables.get_item(TableName=table, Key={"p": {"S": "1"}})["Item"]
+    assert sky.eyes.dynamodb.get_item(TableName=table, Key={"p": {"S": "1"}})["Item"]
 
 
 def test_a_bucket_with_what_is_not_ours_is_kept(sky: Sky) -> None:
@@ -338,7 +338,7 @@ def test_what_keeps_us_from_aws_is_told_with_what_to_do(
     sky: Sky, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def ask(access: Access) -> str:
-        deployer = AwsDeployer(APP, access, Clients(access))
+        deployer = AwsDeployer(APP, access, DeployClients(access))
         with pytest.raises(ConfigurationError) as raised:
             deployer.status()
         return str(raised.value)
@@ -353,4 +353,4 @@ def test_what_keeps_us_from_aws_is_told_with_what_to_do(
     monkeypatch.setenv("HOME", "/nowhere")
     assert "--profile" in ask(Access(STAGE))
     monkeypatch.delenv("AWS_REGION")
-    assert "use --region" in ask(Access(STAGE))
+    assert "pass --region" in ask(Access(STAGE))

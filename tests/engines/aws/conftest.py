@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from cartwheel_local._time import SystemRandomness, TimeOrderedIds
 
 from cartwheel.ports import Put, Store
 from cartwheel.realtime import SystemRandomness, TimeOrderedIds

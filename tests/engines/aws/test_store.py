@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import cast
 
 import pytest
-from cartwheel_local._time import RealClock, SystemRandomness
 from pydantic import BaseModel
 
 from cartwheel.host import HostOptions

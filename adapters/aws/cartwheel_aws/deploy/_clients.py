@@ -1,4 +1,4 @@
-"""Makes clients of AWS when they are needed, and tells their errors as ours."""
+"""The clients of a deployer, and what errors of AWS mean to whoever deploys."""
 
 from __future__ import annotations
 
@@ -7,26 +7,21 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, cast
 from urllib.parse import urlsplit
 
 from cartwheel.deployment import Access, DeploymentError
 from cartwheel.ports import CartwheelError, ConfigurationError
+from cartwheel_aws._clients import Clients
 
 if TYPE_CHECKING:
-    import boto3
     from botocore.client import BaseClient
     from botocore.config import Config
     from botocore.exceptions import ClientError
     from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_secretsmanager import SecretsManagerClient
-    from mypy_boto3_stepfunctions import SFNClient
-
-    Client = TypeVar("Client", bound=BaseClient)
 
 Observer: TypeAlias = Callable[[str, str], None]
 """Takes `before` or `after`, and the call as `s3.PutObject`; what it raises ends the call."""
@@ -52,50 +47,32 @@ _DENIED = frozenset(
 _ACTION = re.compile(r"not authorized to perform: ([\w:-]+:\w+)")
 
 
-class Clients:
-    """Gives clients with the caller's credentials; each is made at its first use.
-
-    Regions, profiles and endpoints come from where they always do for boto3.
-    """
+class DeployClients(Clients):
+    """Gives the clients of a deployer; endpoints come from where boto3 looks for them, too."""
 
     def __init__(self, access: Access, observe: Observer | None = None) -> None:
-        self._access = access
+        super().__init__(access.region, access.profile)
         self._observe = observe
 
     @cached_property
     def cloudformation(self) -> CloudFormationClient:
-        """Give the client of CloudFormation."""
-        return self._observed(self._session.client("cloudformation", config=self._config))
+        """Give CloudFormation's client."""
+        return cast("CloudFormationClient", self._made("cloudformation"))
 
     @cached_property
     def s3(self) -> S3Client:
-        """Give the client of S3."""
-        return self._observed(self._session.client("s3", config=self._config))
+        """Give S3's client."""
+        return cast("S3Client", self._made("s3"))
 
     @cached_property
     def functions(self) -> LambdaClient:
-        """Give the client of Lambda."""
-        return self._observed(self._session.client("lambda", config=self._config))
+        """Give Lambda's client."""
+        return cast("LambdaClient", self._made("lambda"))
 
     @cached_property
     def logs(self) -> CloudWatchLogsClient:
         """Give the client of CloudWatch Logs."""
-        return self._observed(self._session.client("logs", config=self._config))
-
-    @cached_property
-    def machines(self) -> SFNClient:
-        """Give the client of Step Functions."""
-        return self._observed(self._session.client("stepfunctions", config=self._config))
-
-    @cached_property
-    def tables(self) -> DynamoDBClient:
-        """Give the client of DynamoDB."""
-        return self._observed(self._session.client("dynamodb", config=self._config))
-
-    @cached_property
-    def secrets(self) -> SecretsManagerClient:
-        """Give the client of Secrets Manager."""
-        return self._observed(self._session.client("secretsmanager", config=self._config))
+        return cast("CloudWatchLogsClient", self._made("logs"))
 
     @property
     def local_endpoint(self) -> str | None:
@@ -103,19 +80,6 @@ class Clients:
         url = self.cloudformation.meta.endpoint_url
         host = urlsplit(url).hostname or ""
         return None if host.endswith((".amazonaws.com", ".amazonaws.com.cn")) else url
-
-    @cached_property
-    def _session(self) -> boto3.Session:
-        import boto3
-
-        made = boto3.Session(
-            profile_name=self._access.profile, region_name=self._access.region or _region()
-        )
-        if made.region_name is None:
-            raise ConfigurationError(
-                "no region is given: use --region, AWS_REGION, or a profile that has one"
-            )
-        return made
 
     @cached_property
     def _config(self) -> Config:
@@ -131,10 +95,10 @@ class Clients:
             s3={"addressing_style": "path" if local else "auto"},
         )
 
-    def _observed(self, client: Client) -> Client:
+    def _made(self, service: str) -> object:
+        client = cast("BaseClient", super()._made(service))
         observe = self._observe
         if observe is not None:
-            service = client.meta.service_model.service_name
 
             def before(model: object, **_: object) -> None:
                 observe("before", f"{service}.{getattr(model, 'name', '')}")
@@ -145,11 +109,6 @@ class Clients:
             client.meta.events.register("before-call", before)
             client.meta.events.register("after-call", after)
         return client
-
-
-def _region() -> str | None:
-    # boto3 itself reads AWS_DEFAULT_REGION; everything else of AWS reads this one, too.
-    return os.environ.get("AWS_REGION")
 
 
 def code_of(error: ClientError) -> str:

@@ -11,8 +11,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cartwheel.deployment import Progress, Removed, Step
-from cartwheel_aws.deploy._clients import Clients, code_of
-from cartwheel_aws._names import TAG, Names
+from cartwheel_aws._names import Names
+from cartwheel_aws.deploy._clients import DeployClients, code_of
+from cartwheel_aws.deploy._parts import TAG
 from cartwheel_aws.deploy._records import Bucket
 from cartwheel_aws.deploy._stacks import Pace, StackDriver
 
@@ -33,13 +34,13 @@ _COUNTED = 100
 class Leftovers:
     """Finds what is a stage's: `held` by its data stack, by physical id, or by name and tag."""
 
-    clients: Clients
+    clients: DeployClients
     names: Names
     held: frozenset[str] = frozenset()
 
     def machines(self) -> Iterator[str]:
         """Give the ARNs of state machines."""
-        client = self.clients.machines
+        client = self.clients.stepfunctions
         for page in client.get_paginator("list_state_machines").paginate():
             for one in page["stateMachines"]:
                 if self._named(one["name"]):
@@ -62,7 +63,7 @@ class Leftovers:
 
     def tables(self) -> Iterator[str]:
         """Give the names of tables."""
-        client = self.clients.tables
+        client = self.clients.dynamodb
         for page in client.get_paginator("list_tables").paginate():
             for name in filter(self._named, page["TableNames"]):
                 table = client.describe_table(TableName=name)["Table"]
@@ -74,7 +75,7 @@ class Leftovers:
 
     def secrets(self) -> Iterator[str]:
         """Give the names of secrets."""
-        client = self.clients.secrets
+        client = self.clients.secretsmanager
         prefix = self.names.secret("")
         pages: Iterator[ListSecretsResponseTypeDef] = iter(
             client.get_paginator("list_secrets").paginate(
@@ -122,7 +123,7 @@ class Leftovers:
 class Destroyer:
     """Takes a stage away, step by step; each step is found anew, so a run may end anywhere."""
 
-    clients: Clients
+    clients: DeployClients
     names: Names
     app: StackDriver
     data: StackDriver
@@ -159,7 +160,7 @@ class Destroyer:
 
     def _machine(self, arn: str) -> None:
         name = arn.rpartition(":")[2]
-        client = self.clients.machines
+        client = self.clients.stepfunctions
         running = client.list_executions(
             stateMachineArn=arn, statusFilter="RUNNING", maxResults=_COUNTED
         )["executions"]
@@ -176,7 +177,7 @@ class Destroyer:
         for table in tables:
             self._take(TABLE, table, partial(self._delete_table, table))
         for table in tables:
-            waiter = self.clients.tables.get_waiter("table_not_exists")
+            waiter = self.clients.dynamodb.get_waiter("table_not_exists")
             delay = max(1, round(self.pace.poll))
             waiter.wait(TableName=table, WaiterConfig={"Delay": delay, "MaxAttempts": 150})
         for secret in leftovers.secrets():
@@ -191,10 +192,10 @@ class Destroyer:
         self._stack(self.data, {TABLE, SECRET, BUCKET})
 
     def _delete_table(self, name: str) -> None:
-        self.clients.tables.delete_table(TableName=name)
+        self.clients.dynamodb.delete_table(TableName=name)
 
     def _delete_secret(self, name: str) -> None:
-        self.clients.secrets.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+        self.clients.secretsmanager.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
 
     def _delete_bucket(self, name: str) -> None:
         self.clients.s3.delete_bucket(Bucket=name)

@@ -19,9 +19,9 @@ from cartwheel.deployment import (
     Step,
 )
 from cartwheel.ports import ConfigurationError, Json
-from cartwheel_aws.deploy._clients import Clients, talking
-from cartwheel_aws._names import TAG, Names
+from cartwheel_aws._names import Names
 from cartwheel_aws.deploy._changes import additions_of, changes_of
+from cartwheel_aws.deploy._clients import DeployClients, talking
 from cartwheel_aws.deploy._contents import (
     APP,
     DATA,
@@ -35,6 +35,7 @@ from cartwheel_aws.deploy._contents import (
 from cartwheel_aws.deploy._destroy import Destroyer
 from cartwheel_aws.deploy._health import wait_until_healthy
 from cartwheel_aws.deploy._indexes import steps
+from cartwheel_aws.deploy._parts import TAG
 from cartwheel_aws.deploy._records import Bucket, Record, template_key, version_of
 from cartwheel_aws.deploy._stacks import (
     NEVER_CAME_UP,
@@ -62,11 +63,15 @@ class AwsDeployer:
     """
 
     def __init__(
-        self, app: str, access: Access, clients: Clients | None = None, pace: Pace | None = None
+        self,
+        app: str,
+        access: Access,
+        clients: DeployClients | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self._app = app
         self._names = Names(app, access.stage)
-        self._clients = clients or Clients(access)
+        self._clients = clients or DeployClients(access)
         self._pace = pace or Pace()
 
     # Deploying.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from cartwheel.deployment import DeploymentError, Drift, LogLine
 from cartwheel.ports import Json
-from cartwheel_aws.deploy._clients import Clients, code_of
+from cartwheel_aws.deploy._clients import DeployClients, code_of
 from cartwheel_aws.deploy._stacks import Pace, Stack, StackDriver
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _LATE = 10_000
 class Tail:
     """Reads the log groups of functions, oldest lines first and each once."""
 
-    clients: Clients
+    clients: DeployClients
     groups: Sequence[tuple[str, str]]
     """Functions with the names of their groups."""
     pace: Pace
@@ -73,7 +73,7 @@ class Tail:
                 raise
 
 
-def call(clients: Clients, function: str, event: Json) -> Json:
+def call(clients: DeployClients, function: str, event: Json) -> Json:
     """Call a function and give its answer; raises DeploymentError with what it raised."""
     done = clients.functions.invoke(
         FunctionName=function, Payload=json.dumps(event, ensure_ascii=False).encode()
