@@ -10,6 +10,16 @@ commands:
   demo                  Play a customer's day on a real shop, crash included, and check the books.
   routes                List the routes with who may call them.
   openapi               Print the OpenAPI 3.1 document.
+  build                 Build what is deployed and write it down; needs no credentials.
+  plan                  Compare the application with what is deployed; changes nothing.
+  deploy                Deploy the application and wait until it answers; asks first.
+  status                Show a stage as it stands; fails when there is none.
+  outputs               Print what a stage's parts are called, its address first of all.
+  logs                  Show what functions wrote, oldest first.
+  invoke                Call a function as the platform would, and print its answer as JSON.
+  rollback              Deploy once more what was deployed before; data stays as it is.
+  drift                 Find what somebody changed beside the deployments.
+  destroy               Take a stage away, and nothing else; data stays unless told; asks first.
   adapters              List the adapters, whether they can be used, and what to install.
   doctor                Check Python, SQLite, adapters, the data, the port and the application.
   workflow list         List the workflows.

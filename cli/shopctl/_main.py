@@ -9,8 +9,32 @@ import traceback
 
 import typer
 
-from shopctl._commands import adapters, demo, dev, doctor, http, letters, runs, users, workflow
+from shopctl._commands import (
+    adapters,
+    demo,
+    deploying,
+    dev,
+    doctor,
+    http,
+    letters,
+    runs,
+    users,
+    workflow,
+)
 from shopctl._errors import INTERRUPTED, PIPE_CLOSED, ReaderLeft, report, told
+
+_DEPLOYING = (
+    "build",
+    "plan",
+    "deploy",
+    "status",
+    "outputs",
+    "logs",
+    "invoke",
+    "rollback",
+    "drift",
+    "destroy",
+)
 
 
 def build() -> typer.Typer:
@@ -28,6 +52,8 @@ def build() -> typer.Typer:
     cli.command("demo")(demo.demo)
     cli.command("routes")(http.routes)
     cli.command("openapi")(http.openapi)
+    for name in _DEPLOYING:
+        cli.command(name)(getattr(deploying, name))
     cli.add_typer(workflow.group(), name="workflow")
     cli.add_typer(runs.group(), name="runs")
     cli.add_typer(letters.group(), name="dead-letters")

@@ -36,6 +36,21 @@ def load_settings(config: Path | None, project: Path) -> Settings:
         raise CliError(f"{file} or the environment: {error}") from error
 
 
+def variables(settings: Settings) -> dict[str, str]:
+    """Write what was set as the variables of an environment that says the same."""
+    from dataclasses import fields
+
+    from cartwheel_outside._settings import PREFIX
+
+    found: dict[str, str] = {}
+    for field in fields(settings):
+        value: object = getattr(settings, field.name)
+        if value != field.default:
+            text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            found[PREFIX + field.name.upper()] = text
+    return found
+
+
 def _toml(file: Path) -> dict[str, object]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))

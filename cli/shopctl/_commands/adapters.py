@@ -42,7 +42,11 @@ def _row(found: Found) -> JsonObject:
         return row | {"remedy": found.error or "it says nothing"}
     info = found.adapter.info
     missing = found.adapter.missing()
-    able = {"run": found.adapter.opens, "compile": found.adapter.compiles}
+    able = {
+        "run": found.adapter.opens,
+        "compile": found.adapter.compiles,
+        "deploy": found.adapter.deploys,
+    }
     row |= {
         "state": "needs more" if missing else "ready",
         "can": ", ".join(verb for verb, can in able.items() if can),

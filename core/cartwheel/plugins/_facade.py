@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 GROUP = "cartwheel.adapters"
 
 # What an adapter may be for. It needs one of them at least.
-_PURPOSES = ("cartwheel_open_host", "cartwheel_compile_workflow")
+_PURPOSES = ("cartwheel_open_host", "cartwheel_compile_workflow", "cartwheel_deployer")
 
 
 class AdapterError(ConfigurationError):

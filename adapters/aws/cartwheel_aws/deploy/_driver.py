@@ -274,7 +274,7 @@ class AwsDeployer:
         if stack is not None and stack.status.endswith("_IN_PROGRESS"):
             raise DeploymentError(
                 f"stack {driver.name} is being changed now ({stack.status}): plan again once it "
-                "rests; `shopctl deploy` waits for it by itself"
+                "rests; `shopctl deploy --yes` waits for it by itself"
             )
         if stack is None and bucket is None and len(template) > INLINE:
             return additions_of(parsed(template))
