@@ -13,6 +13,7 @@ from cartwheel.trace import Tracer
 
 if TYPE_CHECKING:
     from cartwheel.app import App
+    from cartwheel.deployment import Access
     from cartwheel.dispatch import Dispatcher
 
 
@@ -26,7 +27,8 @@ class HostOptions:
     in a fixed order, for tests and crash harnesses. `secrets` are used before the adapter's own
     source. `log` takes each line. `tracer` makes spans of requests, tasks, deliveries and ticks.
     `replace` is given the adapter's ports and gives those to use instead: a gateway that moves real
-    money, a mailer that sends, a fake that fails.
+    money, a mailer that sends, a fake that fails. `access` says which deployed stage is meant, on
+    adapters that deploy.
     """
 
     data: Path | None = None
@@ -36,6 +38,7 @@ class HostOptions:
     log: Callable[[str], None] = to_stderr
     tracer: Tracer | None = None
     replace: Callable[[Ports], Ports] | None = None
+    access: Access | None = None
 
 
 class Host(Protocol):

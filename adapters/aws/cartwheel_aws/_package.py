@@ -68,6 +68,7 @@ _MODULES = (
     "cartwheel.workflow._lint_targets",
     "cartwheel.workflow._lower_saga",
     "cartwheel.workflow._targets",
+    "cartwheel_aws._beside",
     "cartwheel_aws._branches",
     "cartwheel_aws._check",
     "cartwheel_aws._check_fields",

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 from cartwheel.plugins import AdapterInfo, hookimpl
 
 if TYPE_CHECKING:
+    from cartwheel.app import App
     from cartwheel.deployment import Access, BuildOptions, Bundle, Deployer
+    from cartwheel.host import HostOptions
     from cartwheel.manifest import Manifest
     from cartwheel.workflow import Compiled, Cost, Finding, Workflow
+    from cartwheel_aws._host import AwsHost
 
 
 @hookimpl
@@ -18,9 +21,17 @@ def cartwheel_adapter_info() -> AdapterInfo:
     return AdapterInfo(
         name="aws",
         summary="Amazon Web Services: deploys with CloudFormation; workflows on Step Functions",
-        requires=("botocore", "yaml"),
+        requires=("boto3", "yaml"),
         install="'cartwheel[aws]'",
     )
+
+
+@hookimpl
+def cartwheel_open_host(app: App, options: HostOptions) -> AwsHost:
+    """Open a deployed stage, for operators: its functions go on working there."""
+    from cartwheel_aws._beside import open_beside
+
+    return open_beside(app, options)
 
 
 @hookimpl
