@@ -8,8 +8,7 @@ from cartwheel.app import App
 from cartwheel.host import Host, HostOptions
 from cartwheel.log import discard
 from cartwheel.plugins import load_adapter
-from cartwheel.testing import OpenHost
-from cartwheel.testing.corpus import WorkflowLanguageContract
+from cartwheel.testing import OpenHost, WorkflowLanguageContract
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from typing import Self
 
@@ -37,6 +36,7 @@ class AwsHost:
 
     `forms` are what Step Functions needs of the current definitions, by content hash (see
     `cartwheel_aws.form_of`). With `service` it serves that service's routes only, as its function.
+    Mails come from `sender`, an address; without one none is sent.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class AwsHost:
         forms: Mapping[str, JsonObject],
         *,
         service: str | None = None,
+        sender: str = "",
     ) -> None:
         self._app = app
         self._clients = clients
@@ -65,7 +66,6 @@ class AwsHost:
         self.gateway = TestGateway(self.bank)
         queue = Lazily(lambda: SqsQueue(clients.sqs, place, lambda: self._dispatcher))
         self._letters = StoreDeadLetters(store, _late(queue))
-        sender = os.environ.get(SENDER, "")
         ports = Ports(
             store=store,
             events=Lazily(lambda: SnsEventBus(clients.sns, place.topic)),

@@ -26,7 +26,7 @@ from cartwheel.ports import ConfigurationError, Json, JsonObject, Ports, RunNotF
 from cartwheel_aws._clients import Clients
 from cartwheel_aws._executions import ended_run
 from cartwheel_aws._handler import handler
-from cartwheel_aws._host import AwsHost
+from cartwheel_aws._host import SENDER, AwsHost
 from cartwheel_aws._http import answer_http
 from cartwheel_aws._http_events import http_kind
 from cartwheel_aws._names import Names, Place
@@ -57,7 +57,15 @@ class Function:
         known: dict[str, JsonObject] = json.loads(forms.read_bytes()) if forms.exists() else {}
         replace = None if outside is None else cast("Callable[[Ports], Ports]", _found(outside))
         options = HostOptions(replace=replace)
-        self.host = AwsHost(app, options, place, Clients(place.region), known, service=service)
+        self.host = AwsHost(
+            app,
+            options,
+            place,
+            Clients(place.region),
+            known,
+            service=service,
+            sender=os.environ.get(SENDER, ""),
+        )
         self._service = service
         self._invoked = handler(self.host.invocations)
         self._worker: SqsWorker | None = None

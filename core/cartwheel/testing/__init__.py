@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from cartwheel.testing._secrets import SecretsContract
     from cartwheel.testing._store import StoreContract
     from cartwheel.testing._time import ClockContract, IdsContract, RandomnessContract
+    from cartwheel.testing._workflowlanguage import WorkflowLanguageContract
     from cartwheel.testing._workflowruntime import WorkflowRuntimeContract
-    from cartwheel.testing.corpus import WorkflowLanguageContract
     from cartwheel.testing.faults import Crash, Faults, Recorded, Recorder
 
 _HOMES = {
@@ -40,7 +40,7 @@ _HOMES = {
     "_store": ("StoreContract",),
     "_time": ("ClockContract", "IdsContract", "RandomnessContract"),
     "_workflowruntime": ("WorkflowRuntimeContract",),
-    "corpus": ("WorkflowLanguageContract",),
+    "_workflowlanguage": ("WorkflowLanguageContract",),
     "faults": ("Crash", "Faults", "Recorded", "Recorder"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -24,6 +24,7 @@ from cartwheel.ports import (
     rfc3339,
 )
 from cartwheel.testing._base import Contract, OpenHost, fresh
+from cartwheel.testing._empty_app import empty_app
 from cartwheel.testing._messaging_app import (
     DELIVERY,
     HAPPENED,
@@ -36,9 +37,8 @@ from cartwheel.testing._messaging_app import (
 )
 from cartwheel.testing._runtime_app import calls, open_gate, runtime_app
 from cartwheel.testing._runtime_case import APPROVAL, lasted, plan
-from cartwheel.testing._scheduler import SECONDS, STEADY, scheduled_app, ticks
-from cartwheel.testing._store_indexes import THINGS, store_app
-from cartwheel.testing._time import empty_app
+from cartwheel.testing._scheduled_app import SECONDS, STEADY, scheduled_app, ticks
+from cartwheel.testing._store_app import THINGS, store_app
 
 WORKER = "kit.worker"
 

@@ -10,7 +10,7 @@ import pytest
 from cartwheel.host import Host
 from cartwheel.ports import Mail, TextMessage
 from cartwheel.testing._base import Contract, OpenHost, fresh
-from cartwheel.testing._time import empty_app
+from cartwheel.testing._empty_app import empty_app
 
 
 class _OutsideCase(Contract):

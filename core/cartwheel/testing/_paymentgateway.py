@@ -17,7 +17,7 @@ from cartwheel.ports import (
     Unavailable,
 )
 from cartwheel.testing._base import Contract, OpenHost, fresh
-from cartwheel.testing._time import empty_app
+from cartwheel.testing._empty_app import empty_app
 
 THREADS = 8
 UNKNOWN = "ch_nobody_knows"

@@ -9,7 +9,7 @@ import pytest
 
 from cartwheel.ports import Secret, SecretNotFound, Secrets
 from cartwheel.testing._base import Contract, OpenHost
-from cartwheel.testing._time import empty_app
+from cartwheel.testing._empty_app import empty_app
 
 
 class SecretsContract(Contract):

@@ -24,7 +24,8 @@ from cartwheel.ports import (
     Write,
 )
 from cartwheel.testing._base import fresh
-from cartwheel.testing._store_indexes import OTHERS, THINGS, StoreIndexes
+from cartwheel.testing._store_app import OTHERS, THINGS
+from cartwheel.testing._store_indexes import StoreIndexes
 from cartwheel.testing._store_races import StoreRaces
 from cartwheel.testing._store_scans import StoreScans
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 
 import pytest
 
-from cartwheel.app import App, Service
 from cartwheel.host import Host
 from cartwheel.ports import (
     MAX_PAGE,
     Delete,
-    Index,
     InvalidWrite,
     Json,
     JsonObject,
@@ -22,18 +19,7 @@ from cartwheel.ports import (
     Write,
 )
 from cartwheel.testing._base import Contract, OpenHost, fresh
-
-THINGS = "kit_things"
-OTHERS = "kit_others"
-
-
-@cache
-def store_app() -> App:
-    """Make the application whose store is tested."""
-    service = Service("kit")
-    service.collection(THINGS, Index("by_owner", "owner", sort="rank"), Index("by_color", "color"))
-    service.collection(OTHERS, Index("by_owner", "owner"))
-    return App("kit_store", services=[service])
+from cartwheel.testing._store_app import OTHERS, THINGS, store_app
 
 
 class StoreCase(Contract):

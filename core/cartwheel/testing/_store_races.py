@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 from cartwheel.ports import Conflict, Put, Row, Store
-from cartwheel.testing._store_indexes import THINGS, StoreCase
+from cartwheel.testing._store_app import THINGS
+from cartwheel.testing._store_indexes import StoreCase
 
 THREADS = 16
 

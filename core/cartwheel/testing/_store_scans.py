@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cartwheel.ports import MAX_PAGE, Put, Store
-from cartwheel.testing._store_indexes import THINGS, StoreCase
+from cartwheel.testing._store_app import THINGS
+from cartwheel.testing._store_indexes import StoreCase
 
 
 class StoreScans(StoreCase):

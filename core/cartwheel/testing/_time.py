@@ -6,21 +6,14 @@ import base64
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 
 import pytest
 
-from cartwheel.app import App, Service
 from cartwheel.ports import Clock, Ids, Ports, Randomness, from_rfc3339, rfc3339
 from cartwheel.testing._base import Contract, OpenHost
+from cartwheel.testing._empty_app import empty_app
 
 THREADS = 8
-
-
-@cache
-def empty_app() -> App:
-    """Make an application that declares nothing."""
-    return App("kit_empty", services=[Service("kit")])
 
 
 class _TimeCase(Contract):

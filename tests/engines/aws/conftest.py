@@ -10,7 +10,7 @@ import pytest
 from cartwheel.ports import Put, Store
 from cartwheel.realtime import SystemRandomness, TimeOrderedIds
 from cartwheel.testing._base import fresh
-from cartwheel.testing._store_indexes import THINGS, store_app
+from cartwheel.testing._store_app import THINGS, store_app
 from cartwheel_aws import DynamoStore
 from tests.engines.aws._processes import Process
 from tests.support.dynamo import dynamo_client, dynamo_store, make_tables

@@ -18,7 +18,7 @@ from cartwheel.log import discard
 from cartwheel.ports import ConfigurationError, Delete, DomainError, Ports, Put, Store, Unavailable
 from cartwheel.realtime import RealClock, SystemRandomness
 from cartwheel.testing._base import fresh
-from cartwheel.testing._store_indexes import OTHERS, THINGS, store_app
+from cartwheel.testing._store_app import OTHERS, THINGS, store_app
 from cartwheel.unit import Unit, transact
 from cartwheel_aws import DynamoStore
 from cartwheel_memory import MemoryHost

@@ -16,7 +16,7 @@ from cartwheel.ports import (
     Unavailable,
     Write,
 )
-from cartwheel.testing._store_indexes import THINGS
+from cartwheel.testing._store_app import THINGS
 from cartwheel_aws._commit import TRIES
 from tests.engines.aws.conftest import Pauses
 from tests.support.dynamo import ATTEMPTS

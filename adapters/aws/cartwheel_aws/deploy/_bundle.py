@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import cast
 
@@ -39,8 +39,13 @@ OUTSIDE = "cartwheel_outside:from_environment"
 _TEST = "test"
 
 
-def build(manifest: Manifest, options: BuildOptions) -> Bundle:
-    """Build the bundle; raises ConfigurationError for what AWS or this adapter can't do."""
+def build(
+    manifest: Manifest, options: BuildOptions, *, package: Callable[..., Packages] = packages
+) -> Bundle:
+    """Build the bundle; raises ConfigurationError for what AWS or this adapter can't do.
+
+    `package` makes the packages as `packages` does; whoever builds much keeps layers with it.
+    """
     names = Names(manifest.app, options.stage)
     settings = _settings(manifest, options)
     bank = options.settings.get("CARTWHEEL_PAYMENTS", _TEST) == _TEST
@@ -50,7 +55,7 @@ def build(manifest: Manifest, options: BuildOptions) -> Bundle:
     handlers = {one.name: _handler_files(manifest, one, forms, outside) for one in whole.functions}
     options.say("packaging the code")
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    built = packages(
+    built = package(
         manifest.source,
         options.folder,
         handlers,
@@ -76,8 +81,8 @@ def build(manifest: Manifest, options: BuildOptions) -> Bundle:
     }
     for name, machine in machines.items():
         files[f"workflows/{name}.asl.json"] = _text(machine)
-    for what, package in _all(built).items():
-        files[keys[what]] = package.content
+    for what, one in _all(built).items():
+        files[keys[what]] = one.content
     return Bundle("aws", manifest.app, options.stage, files, (*built.notes, *_sizes(built)))
 
 

@@ -2,11 +2,10 @@
 
 `PROGRAMS` are the claims, `run_program(program, driver)` checks one. A driver plays a program:
 `interpreter()` on the reference interpreter, `on_host(host)` on an adapter's own engine.
-`WorkflowLanguageContract` is the whole as a test class.
+`cartwheel.testing.WorkflowLanguageContract` is the whole as a test class.
 """
 
-from cartwheel.testing.corpus._all import PROGRAMS
-from cartwheel.testing.corpus._contract import WorkflowLanguageContract
+from cartwheel.testing.corpus._all import ONE_A_RULE, PROGRAMS
 from cartwheel.testing.corpus._expected import (
     Called,
     Pattern,
@@ -29,6 +28,7 @@ from cartwheel.testing.corpus._simulation import Order
 from cartwheel.testing.corpus._verdict import Played, differences
 
 __all__ = [
+    "ONE_A_RULE",
     "PROGRAMS",
     "Called",
     "Driver",
@@ -37,7 +37,6 @@ __all__ = [
     "Played",
     "Program",
     "Rule",
-    "WorkflowLanguageContract",
     "corpus_app",
     "differences",
     "do",

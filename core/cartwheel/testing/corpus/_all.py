@@ -15,6 +15,7 @@ from cartwheel.testing.corpus import (
     _values,
 )
 from cartwheel.testing.corpus._program import Program
+from cartwheel.testing.corpus._rules import Rule
 
 PROGRAMS: tuple[Program, ...] = tuple(
     program
@@ -32,3 +33,12 @@ PROGRAMS: tuple[Program, ...] = tuple(
     )
     for program in chapter.program.programs
 )
+
+ONE_A_RULE: tuple[Program, ...] = tuple(
+    next(
+        (each for each in PROGRAMS if each.rule is rule and not each.long),
+        next(each for each in PROGRAMS if each.rule is rule),
+    )
+    for rule in Rule
+)
+"""One program for each rule, where that is all that there is time for."""
