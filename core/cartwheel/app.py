@@ -43,6 +43,10 @@ Authenticator = Callable[[Context, str], Principal]
 _PATH = re.compile(r"^(/|(/([a-z0-9_.-]+|\{[a-z_]+\}))+)$")
 _NAME = re.compile(r"^[a-z][a-z0-9_]*$")
 
+DIRECT_ATTEMPTS = 3
+"""Tries of a consumer that is invoked directly, at most (Lambda invokes a function that failed
+twice more)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -104,6 +108,8 @@ class Consumer:
     queue: str
     handler: Callable[[Context, Message], None]
     delivery: Delivery
+    direct: bool = False
+    """Whether messages are handed to the function itself, where the platform can do that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,15 +218,24 @@ class Service:
         return declare
 
     def consume(
-        self, queue: str, *, delivery: Delivery | None = None
+        self, queue: str, *, delivery: Delivery | None = None, direct: bool = False
     ) -> Callable[[Callable[[Context, Message], None]], Callable[[Context, Message], None]]:
-        """Make a function the consumer of a queue."""
+        """Make a function the consumer of a queue.
+
+        With `direct` the platform invokes it asynchronously, without a queue in between where it
+        can, and under the same promises; but no message can be delayed, and there are at most
+        DIRECT_ATTEMPTS tries, where `delivery` sets the pauses only if there is a queue after all.
+        Raises ConfigurationError for more tries.
+        """
 
         def declare(
             handler: Callable[[Context, Message], None],
         ) -> Callable[[Context, Message], None]:
             name = f"{self.name}.{handler.__name__}"
-            self.consumers.append(Consumer(name, queue, handler, delivery or Delivery()))
+            usual = Delivery(attempts=DIRECT_ATTEMPTS) if direct else Delivery()
+            self.consumers.append(
+                _consumer(Consumer(name, queue, handler, delivery or usual, direct))
+            )
             return handler
 
         return declare
@@ -351,6 +366,8 @@ class App:
                 )
         if len(self.queues) != len(self.consumers):
             found.append("a queue has two consumers; use a topic to reach several functions")
+        for service in self.services:
+            found += _uneven(service)
         for workflow in self.workflows.values():
             missing = sorted(set(workflow.ir.tasks) - set(self.tasks))
             if missing:
@@ -378,6 +395,29 @@ def _by_name(what: str, items: Iterable[N]) -> dict[str, N]:
             raise ConfigurationError(f"two {what}s are named '{item.name}'; rename one of them")
         named[item.name] = item
     return named
+
+
+def _consumer(consumer: Consumer) -> Consumer:
+    """Refuse more tries of a direct consumer than platforms make."""
+    attempts = consumer.delivery.attempts
+    if consumer.direct and not 1 <= attempts <= DIRECT_ATTEMPTS:
+        raise ConfigurationError(
+            f"{consumer.name} is invoked directly, which platforms try 1 to {DIRECT_ATTEMPTS} "
+            f"times, not {attempts}; give it such a Delivery, or leave out direct=True for a queue "
+            "with as many tries as you like"
+        )
+    return consumer
+
+
+def _uneven(service: Service) -> Iterator[str]:
+    """Say when direct consumers differ in their tries: a platform knows one number a function."""
+    tries = {one.name: one.delivery.attempts for one in service.consumers if one.direct}
+    if len(set(tries.values())) > 1:
+        listed = ", ".join(f"{name} {attempts}" for name, attempts in sorted(tries.items()))
+        yield (
+            f"service '{service.name}' has direct consumers with different numbers of tries "
+            f"({listed}), and they are one function's; give them the same number"
+        )
 
 
 def _route(

@@ -25,6 +25,7 @@ from cartwheel.ports import (
     Message,
     Ports,
     Unavailable,
+    check_delay,
 )
 from cartwheel.trace import Kind, PlainTracer, Tracer, current, trace_id
 from cartwheel.unit import sweep_outbox
@@ -141,13 +142,24 @@ class Dispatcher:
         """Give the names of the subscriptions that get an event."""
         return tuple(subscription.name for subscription in self.app.subscribers(event.type))
 
-    def consumer_of(self, queue: str) -> str:
-        """Give the name of a queue's consumer; raises ConfigurationError when there is none."""
+    def consumer_of(self, queue: str, delay: int = 0) -> str:
+        """Give the name of the consumer that a message for a queue goes to after `delay` seconds.
+
+        Raises ConfigurationError when there is none, or one that no delayed message can go to, and
+        ValueError for a delay that no platform keeps.
+        """
+        check_delay(delay)
         consumer = self.app.queues.get(queue)
         if consumer is None:
             raise ConfigurationError(
                 f"queue '{queue}' has no consumer; there are: "
                 f"{', '.join(sorted(self.app.queues)) or 'none'}"
+            )
+        if consumer.direct and delay:
+            raise ConfigurationError(
+                f"a message for queue '{queue}' can't be held back for {delay} seconds: its "
+                f"consumer {consumer.name} is invoked directly; send it without a delay, or "
+                "declare the consumer without direct=True"
             )
         return consumer.name
 

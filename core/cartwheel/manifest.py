@@ -39,12 +39,14 @@ class TaskSpec(_Data):
 class ConsumerSpec(_Data):
     """Is a function that gets events of a type, or the messages of a queue.
 
-    `attempts` counts all tries; waits in seconds, as in `cartwheel.app.Delivery`.
+    `attempts` counts all tries; waits in seconds, as in `cartwheel.app.Delivery`. A `direct` one is
+    invoked asynchronously where the platform can do that, and needs no queue there.
     """
 
     name: str
     event: str | None
     queue: str | None
+    direct: bool
     attempts: int
     delay: int
     longest: int
@@ -205,6 +207,7 @@ def _consumer(one: Subscription | Consumer) -> ConsumerSpec:
         name=one.name,
         event=one.event if isinstance(one, Subscription) else None,
         queue=one.queue if isinstance(one, Consumer) else None,
+        direct=isinstance(one, Consumer) and one.direct,
         attempts=one.delivery.attempts,
         delay=one.delivery.delay,
         longest=one.delivery.longest,

@@ -30,7 +30,7 @@ from cartwheel.testing.faults import Crash, Faults
 from cartwheel.unit import Unit, transact
 from cartwheel_aws._consume import SqsRecord, SqsWorker, receives
 from cartwheel_aws._events import SnsEventBus
-from cartwheel_aws._queue import SqsQueue
+from cartwheel_aws._queue import SqsSender
 from tests.support.aws_stage import Aws, StageHost
 
 if TYPE_CHECKING:
@@ -378,6 +378,6 @@ def test_a_queue_or_topic_that_is_not_there_is_unavailable_and_named(host: Stage
             [Event("evt-11", "kit.happened", {}, "2026-01-01")]
         )
     aws.sqs.delete_queue(QueueUrl=host.stage.urls.pop(place.names.queue(WORKER)))
-    lost = SqsQueue(aws.sqs, place, lambda: host.dispatcher)
+    lost = SqsSender(aws.sqs, place)
     with pytest.raises(Unavailable, match=f"{place.names.queue(WORKER)}: it does not exist"):
-        lost.send(QUEUE, Message("msg-11", {}))
+        lost.put(WORKER, encode_item(Message("msg-11", {})), 0)

@@ -25,10 +25,11 @@ from cartwheel.host import HostOptions
 from cartwheel.log import discard
 from cartwheel.ports import Hook, Json, Ports, Store, hooked
 from cartwheel_aws._consume import SqsAnswer, SqsEvent, SqsWorker, receives
+from cartwheel_aws._direct import Invoker, take
 from cartwheel_aws._events import SnsEventBus, filter_policy
 from cartwheel_aws._names import Names, Place
 from cartwheel_aws._outside import SesMailer, SnsSms
-from cartwheel_aws._queue import SqsQueue
+from cartwheel_aws._queue import AwsQueue, SqsSender
 from cartwheel_aws._secrets import SecretsManagerSecrets
 from cartwheel_local import LocalHost
 from tests.engines._driver import Answered, Asked, Server, as_json
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 SENDER = "Köder & Söhne <shop@example.com>"
 LETTERS = App("letters", services=[Service("letters", collections=[DEAD_LETTERS])])
 Consume = Callable[[SqsEvent], SqsAnswer]
+Take = Callable[[str, str], None]
 
 
 class Aws:
@@ -82,6 +84,7 @@ class Stage:
         """The bodies of each event that the function was called with, in order."""
         self._visibility = visibility
         self._consume: Consume | None = None
+        self._take: Take | None = None
         self._calls = 0
         self._idle = threading.Condition()
         self._mappings: list[str] = []
@@ -113,7 +116,25 @@ class Stage:
                 },
             )
         for consumer in app.consumers.values():
-            self._make_queue(consumer.name, consumer.delivery)
+            if consumer.direct:
+                self._make_direct(consumer.delivery)
+            else:
+                self._make_queue(consumer.name, consumer.delivery)
+
+    def _make_direct(self, delivery: Delivery) -> None:
+        """Say how the function is tried again when it is invoked directly."""
+        failed = self.place.names.failed_calls("kit")
+        self.urls[failed] = self.aws.sqs.create_queue(
+            QueueName=failed, Attributes={"VisibilityTimeout": str(self._visibility)}
+        )["QueueUrl"]
+        self._make_source(self.place.arn("sqs", failed))
+        self.aws.functions.put_function_event_invoke_config(
+            FunctionName=self.function,
+            Qualifier="$LATEST",
+            MaximumRetryAttempts=delivery.attempts - 1,
+            MaximumEventAgeInSeconds=21600,
+            DestinationConfig={"OnFailure": {"Destination": self.place.arn("sqs", failed)}},
+        )
 
     def _make_queue(self, consumer: str, delivery: Delivery) -> str:
         """Make a consumer's queue with its dead queue, and give its ARN."""
@@ -145,18 +166,22 @@ class Stage:
             },
         )["QueueUrl"]
         for source in (queue, dead):
-            mapping = self.aws.functions.create_event_source_mapping(
-                EventSourceArn=source,
-                FunctionName=self.function,
-                BatchSize=10,
-                FunctionResponseTypes=["ReportBatchItemFailures"],
-            )
-            self._mappings.append(mapping["UUID"])
+            self._make_source(source)
         return queue
 
-    def serve(self, consume: Consume) -> None:
-        """Let the function answer with this from now on; before, it fails."""
-        self._consume = consume
+    def _make_source(self, queue: str) -> None:
+        """Let the function get what is in a queue, by the queue's ARN."""
+        mapping = self.aws.functions.create_event_source_mapping(
+            EventSourceArn=queue,
+            FunctionName=self.function,
+            BatchSize=10,
+            FunctionResponseTypes=["ReportBatchItemFailures"],
+        )
+        self._mappings.append(mapping["UUID"])
+
+    def serve(self, consume: Consume, take: Take) -> None:
+        """Let the function answer with these from now on; before, it fails."""
+        self._consume, self._take = consume, take
 
     def listen(self, on: bool) -> None:
         """Let the function be called or not; what is sent meanwhile waits in its queue."""
@@ -165,13 +190,16 @@ class Stage:
 
     def _invoked(self, asked: Asked) -> Answered:
         with self._idle:
-            consume = self._consume
-            if consume is None:
+            consume, take = self._consume, self._take
+            if consume is None or take is None:
                 return as_json(503, {"errorMessage": "nobody serves the function"})
             self._calls += 1
-        event = cast("SqsEvent", json.loads(asked.body))
-        self.batches.append(tuple(record["body"] for record in event["Records"]))
+        told = json.loads(asked.body)
         try:
+            if "Records" not in told:
+                return as_json(200, take(told["consumer"], told["item"]))
+            event = cast("SqsEvent", told)
+            self.batches.append(tuple(record["body"] for record in event["Records"]))
             return as_json(200, cast("Json", consume(event)))
         except BaseException as error:  # noqa: BLE001  # whatever it is, Lambda calls it an error
             return as_json(500, {"errorMessage": str(error), "errorType": type(error).__name__})
@@ -221,11 +249,15 @@ class StageHost(LocalHost):
             self.stage.close()
             raise
         self.worker = SqsWorker(self.dispatcher, self.letters, aws.sqs, self.stage.place)
-        self.stage.serve(self.worker.consume)
+        self.stage.serve(
+            self.worker.consume, lambda consumer, text: take(self.dispatcher, consumer, text)
+        )
 
     def _on_aws(self, ports: Ports) -> Ports:
         aws, place = self.stage.aws, self.stage.place
-        queue = SqsQueue(aws.sqs, place, lambda: self._dispatcher)
+        queue = AwsQueue(
+            SqsSender(aws.sqs, place), Invoker(aws.functions, place), lambda: self._dispatcher
+        )
         kept = dynamo_store(aws.dynamo, LETTERS, self.stage.tables)
         store: Store = hooked("store", kept, Store, self._faults)  # type: ignore[type-abstract]  # a protocol names the methods
         self.letters = StoreDeadLetters(store, queue.deliver)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from botocore.config import Config
     from botocore.session import Session
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sns import SNSClient
@@ -72,6 +73,11 @@ class Clients:
     def dynamodb(self) -> DynamoDBClient:
         """Give DynamoDB's client."""
         return cast("DynamoDBClient", self._made("dynamodb"))
+
+    @cached_property
+    def functions(self) -> LambdaClient:
+        """Give Lambda's client."""
+        return cast("LambdaClient", self._made("lambda"))
 
     @cached_property
     def sqs(self) -> SQSClient:

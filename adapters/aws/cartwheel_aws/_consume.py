@@ -2,11 +2,13 @@
 
 Lambda deletes what a batch's answer does not name, so a record is named unless it is done: taken by
 its consumer, or kept as a dead letter. Tries are counted by SQS itself: a delivery that crashed or
-timed out counts too, and one that never gets an answer ends in the consumer's dead queue.
+timed out counts too, and one that never gets an answer ends in the consumer's dead queue. What
+Lambda invoked directly and in vain comes from the queue of the function's failed calls.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
@@ -16,6 +18,7 @@ from cartwheel.deadletters import StoreDeadLetters, body_of_text
 from cartwheel.delivery import Envelope, attempt, decode_item
 from cartwheel.ports import DeadLetter, rfc3339
 from cartwheel_aws._calls import sdk_errors
+from cartwheel_aws._direct import failed_call
 from cartwheel_aws._names import Names, Place
 from cartwheel_aws._queue import QueueUrls
 
@@ -92,6 +95,7 @@ class SqsWorker:
         self._letters = letters
         self._client = client
         self._sources = _sources(dispatcher.app, place.names)
+        self._failed = {place.names.failed_calls(one.name) for one in dispatcher.app.services}
         self._urls = QueueUrls(client, place.account)
 
     def consume(self, event: SqsEvent) -> SqsAnswer:
@@ -105,17 +109,34 @@ class SqsWorker:
         }
 
     def _is_done(self, record: SqsRecord) -> bool:
+        if _queue_of(record) in self._failed:
+            return self._is_noted(record)
         result = self._try(record)
         if isinstance(result, Envelope):
             self._hide(record, result.due)
             return False
-        if result is None:
+        return result is None or self._is_buried(result, record["body"])
+
+    def _is_noted(self, record: SqsRecord) -> bool:
+        """Make a dead letter of a direct delivery; the tick of a schedule is made up for."""
+        queue, text = _queue_of(record), record["body"]
+        call = failed_call(text)
+        if call is None:
+            why = "this is no failed call of Lambda's"
+            return self._is_buried(self._dead(record, queue, text, why, 0), text)
+        if call.tick is not None:
+            self._dispatcher.log.warning("tick given up", schedule=call.tick, reason=call.error)
             return True
+        # What else was invoked is named by the queue, and kept as it is.
+        consumer, text = call.delivery or (queue, json.dumps(call.payload))
+        return self._is_buried(self._dead(record, consumer, text, call.error, call.attempts), text)
+
+    def _is_buried(self, letter: DeadLetter, text: str) -> bool:
         try:
-            self._letters.bury(result, record["body"])
+            self._letters.bury(letter, text)
         except Exception as error:  # noqa: BLE001  # whatever the store raises, nothing may be lost
             # It comes again when the queue's own time has passed, and then perhaps to a store.
-            self._dispatcher.log.failure("dead letter not kept", error, letter=result.id)
+            self._dispatcher.log.failure("dead letter not kept", error, letter=letter.id)
             return False
         return True
 
@@ -130,20 +151,23 @@ class SqsWorker:
                 f"no answer in {tries} deliveries: the function crashed, timed out or could "
                 "not keep a dead letter each time; look into its log"
             )
-            return self._dead(record, source, why, tries)
+            return self._dead(record, source.consumer, record["body"], why, tries)
         try:
             item = decode_item(record["body"])
         except ValueError as error:
-            return self._dead(record, source, f"{type(error).__name__}: {error}", tries + 1)
+            why = f"{type(error).__name__}: {error}"
+            return self._dead(record, source.consumer, record["body"], why, tries + 1)
         now = self._dispatcher.ports.clock.now()
         envelope = Envelope(record["messageId"], source.consumer, item, now, tries)
         return attempt(self._dispatcher, envelope)
 
-    def _dead(self, record: SqsRecord, source: _Source, why: str, tries: int) -> DeadLetter:
+    def _dead(
+        self, record: SqsRecord, consumer: str, text: str, why: str, tries: int
+    ) -> DeadLetter:
         letter = DeadLetter(
             id=record["messageId"],
-            consumer=source.consumer,
-            body=body_of_text(record["body"]),
+            consumer=consumer,
+            body=body_of_text(text),
             error=why,
             attempts=tries,
             at=rfc3339(self._dispatcher.ports.clock.now()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Self
 
 from cartwheel.app import App
@@ -17,12 +17,13 @@ from cartwheel.testbank import BOOKS, StoreBank
 from cartwheel.testgateway import TestGateway
 from cartwheel_aws._clients import Clients
 from cartwheel_aws._consume import SqsWorker
+from cartwheel_aws._direct import Invoker
 from cartwheel_aws._events import SnsEventBus
 from cartwheel_aws._executions import StepFunctionsEngine, TaskTokenWakeup
 from cartwheel_aws._lazily import Lazily
 from cartwheel_aws._names import Place
 from cartwheel_aws._outside import SesMailer, SnsSms
-from cartwheel_aws._queue import SqsQueue
+from cartwheel_aws._queue import AwsQueue, SqsSender
 from cartwheel_aws._secrets import SecretsManagerSecrets
 from cartwheel_aws._store import DynamoStore
 
@@ -64,8 +65,12 @@ class AwsHost:
         self.runtime = ForeignRuntime(app.workflows, store, self.invocations, engine, clock)
         self.bank = StoreBank(lambda: self._bare)
         self.gateway = TestGateway(self.bank)
-        queue = Lazily(lambda: SqsQueue(clients.sqs, place, lambda: self._dispatcher))
-        self._letters = StoreDeadLetters(store, _late(queue))
+        queue = AwsQueue(
+            Lazily(lambda: SqsSender(clients.sqs, place)),
+            Lazily(lambda: Invoker(clients.functions, place)),
+            lambda: self._dispatcher,
+        )
+        self._letters = StoreDeadLetters(store, queue.deliver)
         ports = Ports(
             store=store,
             events=Lazily(lambda: SnsEventBus(clients.sns, place.topic)),
@@ -126,15 +131,6 @@ class AwsHost:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-
-def _late(queue: SqsQueue) -> Callable[[str, str], None]:
-    """Give `deliver` of a queue that is not made yet."""
-
-    def deliver(consumer: str, text: str) -> None:
-        queue.deliver(consumer, text)
-
-    return deliver
 
 
 class _NoMailer:

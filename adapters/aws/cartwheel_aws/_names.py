@@ -73,6 +73,13 @@ class Names:
         """Name the SQS queue of what a consumer never answered to."""
         return f"{self.queue(consumer)}-dead"
 
+    def failed_calls(self, service: str) -> str:
+        """Name the SQS queue of the asynchronous invocations of a function that failed for good.
+
+        No service is called `cartwheel`, so no consumer's queue is either.
+        """
+        return self._fit(f"cartwheel-{service}-failed", 80)
+
     def schedule(self, schedule: str) -> str:
         """Name the EventBridge schedule of a function."""
         return self._fit(schedule.replace(".", "-"), 64)

@@ -24,6 +24,7 @@ from cartwheel.dispatch import SETTLER
 from cartwheel.host import HostOptions
 from cartwheel.ports import ConfigurationError, Json, JsonObject, Ports, RunNotFound
 from cartwheel_aws._clients import Clients
+from cartwheel_aws._direct import take
 from cartwheel_aws._executions import ended_run
 from cartwheel_aws._handler import handler
 from cartwheel_aws._host import SENDER, AwsHost
@@ -78,6 +79,8 @@ class Function:
         match event:
             case {"Records": [{"eventSource": "aws:sqs"}, *_]}:
                 return self._consume(event)
+            case {"consumer": str(consumer), "item": str(text)}:
+                take(self.host.dispatcher, consumer, text)
             case {"run_id": str(), "task": str()}:
                 return self._invoked(event, context)
             case {"schedule": str(name)}:

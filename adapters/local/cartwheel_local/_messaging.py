@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
 from cartwheel.delivery import Envelope, attempt, body_of, decode_item, encode_item
-from cartwheel.ports import Clock, DeadLetter, Event, Message, check_delay
+from cartwheel.ports import Clock, DeadLetter, Event, Message
 from cartwheel_local._database import Connection, Database
 
 if TYPE_CHECKING:
@@ -52,8 +52,7 @@ class SqliteMessaging:
 
     def send(self, queue: str, message: Message, *, delay: int = 0) -> None:
         """Accept a message for the queue's consumer."""
-        check_delay(delay)
-        consumer = self._dispatcher().consumer_of(queue)
+        consumer = self._dispatcher().consumer_of(queue, delay)
         self._add([(consumer, encode_item(message), self._clock.now() + delay)])
 
     def _add(self, deliveries: Sequence[tuple[str, str, float]]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cartwheel.delivery import Envelope, attempt, body_of, decode_item, encode_item
-from cartwheel.ports import DeadLetter, Event, Message, check_delay
+from cartwheel.ports import DeadLetter, Event, Message
 from cartwheel_memory._disk import MemoryDisk, Slot
 
 if TYPE_CHECKING:
@@ -39,8 +39,7 @@ class MemoryMessaging:
 
     def send(self, queue: str, message: Message, *, delay: int = 0) -> None:
         """Accept a message for the queue's consumer."""
-        check_delay(delay)
-        consumer = self._dispatcher().consumer_of(queue)
+        consumer = self._dispatcher().consumer_of(queue, delay)
         self._add([(consumer, encode_item(message), self._disk.clock.now() + delay)])
 
     def _add(self, deliveries: Sequence[tuple[str, str, float]]) -> None:

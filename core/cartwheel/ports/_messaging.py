@@ -74,8 +74,9 @@ class Queue(Protocol):
     def send(self, queue: str, message: Message, *, delay: int = 0) -> None:
         """Accept a message, to be delivered after `delay` seconds; then it is not lost.
 
-        Raises ConfigurationError for a queue without a consumer, InvalidWrite for a body beyond
-        MAX_ITEM_BYTES and ValueError for a delay that is negative or beyond MAX_DELAY.
+        Raises ConfigurationError for a queue without a consumer and for a delay when the consumer
+        is invoked directly, InvalidWrite for a body beyond MAX_ITEM_BYTES and ValueError for a
+        delay that is negative or beyond MAX_DELAY.
         """
         ...
 

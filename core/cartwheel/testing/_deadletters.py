@@ -11,6 +11,7 @@ from cartwheel.ports import DeadLetter, Event, JsonObject, Message, Ports, from_
 from cartwheel.testing._base import Contract, OpenHost, fresh
 from cartwheel.testing._messaging_app import (
     DELIVERY,
+    DIRECT,
     HAPPENED,
     WORK,
     let_through,
@@ -19,6 +20,7 @@ from cartwheel.testing._messaging_app import (
 )
 
 WORKER = "kit.worker"
+CALLED = "kit.direct"
 MANY = 10_000
 """A limit beyond the letters that earlier tests may have left in a shared state."""
 
@@ -53,6 +55,31 @@ class DeadLettersContract(Contract):
         assert f"refuses delivery 3 of {message.id}" in letter.error
         assert letter.attempts == DELIVERY.attempts == len(seen(host.ports, WORKER, message.id))
         assert before - 1 <= from_rfc3339(letter.at) <= host.ports.clock.now() + 1
+
+    def test_a_direct_consumer_that_fails_for_good_has_a_dead_letter_which_can_be_redriven(
+        self, host: Host
+    ) -> None:
+        mark = fresh("mark")
+        message = Message(fresh("msg"), {"mark": mark, "fail": {CALLED: -1}})
+        host.ports.queue.send(DIRECT, message)
+        letter = self.dead(host, mark)
+        assert (letter.consumer, letter.body) == (CALLED, message.body)
+        assert f"Refused: {CALLED} refuses delivery 3 of {message.id}" in letter.error
+        tries = seen(host.ports, CALLED, message.id)
+        assert letter.attempts == DELIVERY.attempts == len(tries)
+        let_through(host.ports, message.id)
+        host.ports.dead_letters.redrive(letter.id)
+        self.eventually(
+            host,
+            lambda: len(seen(host.ports, CALLED, message.id)) > len(tries),
+            "delivery after the redrive",
+        )
+        self.pass_time(host, 1)
+        again = seen(host.ports, CALLED, message.id)[len(tries) :]
+        assert [(found["body"], found["key"]) for found in again] == [
+            (message.body, tries[0]["key"])
+        ]
+        assert _find(host.ports, mark) is None
 
     def test_each_subscriber_that_fails_has_a_dead_letter_of_its_own(self, host: Host) -> None:
         mark = fresh("mark")

@@ -15,6 +15,7 @@ CHAINED = "kit.chained"
 WORK = "kit_work"
 RELAY = "kit_relay"
 DELIVERY = Delivery(attempts=3, delay=0, longest=0)
+DIRECT = "kit_direct"
 SLOWLY = "kit_slowly"
 PATIENT = Delivery(attempts=3, delay=1, longest=1)
 OPEN = "kit_open"
@@ -98,6 +99,11 @@ def relay(ctx: Context, message: Message) -> None:
     _take(ctx, "kit.relay", message.id, {"body": message.body}, message.body)
 
 
+def direct(ctx: Context, message: Message) -> None:
+    """Take a message that no queue has held, where the platform can do without."""
+    _take(ctx, "kit.direct", message.id, {"body": message.body}, message.body)
+
+
 def patient(ctx: Context, message: Message) -> None:
     """Take a message whose tries are some time apart."""
     _take(ctx, "kit.patient", message.id, {"body": message.body}, message.body)
@@ -119,4 +125,5 @@ def messaging_app() -> App:
     for queue, consumer in ((WORK, worker), (RELAY, relay)):
         service.consume(queue, delivery=DELIVERY)(consumer)
     service.consume(SLOWLY, delivery=PATIENT)(patient)
+    service.consume(DIRECT, delivery=DELIVERY, direct=True)(direct)
     return App("kit_messaging", services=[service])

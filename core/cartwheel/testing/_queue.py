@@ -17,9 +17,10 @@ from cartwheel.ports import (
     Message,
 )
 from cartwheel.testing._base import Contract, OpenHost, fresh
-from cartwheel.testing._messaging_app import SLOWLY, WORK, messaging_app, seen
+from cartwheel.testing._messaging_app import DIRECT, SLOWLY, WORK, messaging_app, seen
 
 WORKER = "kit.worker"
+CALLED = "kit.direct"
 
 
 class QueueContract(Contract):
@@ -126,3 +127,44 @@ class QueueContract(Contract):
         host.ports.queue.send(WORK, message)
         body["n"] = 2
         assert self.received(host, message.id)["body"] == {"n": 1}
+
+    def test_a_direct_consumer_gets_the_message_as_it_was_sent(self, host: Host) -> None:
+        body: JsonObject = {"n": 2**40, "text": "ünï 😀", "list": [None, True, {"a": "b"}]}
+        message = Message(fresh("msg"), body)
+        host.ports.queue.send(DIRECT, message)
+        assert self.received(host, message.id, consumer=CALLED)["body"] == body
+
+    def test_a_direct_consumer_gets_all_messages(self, host: Host) -> None:
+        messages = [Message(fresh("msg"), {"n": n}) for n in range(30)]
+        for message in messages:
+            host.ports.queue.send(DIRECT, message)
+        for message in messages:
+            assert self.received(host, message.id, consumer=CALLED)["body"] == message.body
+
+    def test_a_direct_consumer_that_fails_is_tried_again_under_the_same_id_and_key(
+        self, host: Host
+    ) -> None:
+        message = Message(fresh("msg"), {"fail": {CALLED: 2}})
+        host.ports.queue.send(DIRECT, message)
+        self.received(host, message.id, times=3, consumer=CALLED)
+        tries = seen(host.ports, CALLED, message.id)
+        assert len({str(found["key"]) for found in tries}) == 1
+        assert all(found["body"] == message.body for found in tries)
+
+    def test_a_message_for_a_direct_consumer_can_not_be_delayed(self, host: Host) -> None:
+        message = Message(fresh("msg"), {})
+        with pytest.raises(ConfigurationError, match=f"{DIRECT}.*{CALLED} is invoked directly"):
+            host.ports.queue.send(DIRECT, message, delay=1)
+        with pytest.raises(ValueError, match=str(MAX_DELAY)):
+            host.ports.queue.send(DIRECT, message, delay=MAX_DELAY + 1)
+        self.pass_time(host, 2)
+        assert not seen(host.ports, CALLED, message.id)
+
+    def test_a_direct_consumer_takes_as_much_as_a_queue_and_no_more(self, host: Host) -> None:
+        # Quotes are what grows most when texts are put into one another.
+        text = '"' * ((MAX_ITEM_BYTES - len('{"text":""}')) // 2)
+        message = Message(fresh("msg"), {"text": text})
+        host.ports.queue.send(DIRECT, message)
+        assert self.received(host, message.id, consumer=CALLED)["body"] == message.body
+        with pytest.raises(InvalidWrite, match=str(MAX_ITEM_BYTES)):
+            host.ports.queue.send(DIRECT, Message(fresh("msg"), {"text": text + '"'}))

@@ -1,6 +1,6 @@
 """The analytics service: counts orders from their events, and reports to staff.
 
-The daily report is made by a function that another one calls asynchronously, through a queue.
+The daily report is made by a function that another one calls asynchronously.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class DayReport(View):
 
 
 class RequestedReport(Record):
-    """Is a report that is to be made, as it waits in the queue."""
+    """Is a report that is to be made, as the function is asked for it."""
 
     day: str
 
@@ -103,7 +103,7 @@ def daily_report(ctx: Context) -> None:
     analytics.request_report(ctx.ports)
 
 
-@service.consume(analytics.REPORTS_QUEUE)
+@service.consume(analytics.REPORTS_QUEUE, direct=True)
 def make_report(ctx: Context, message: Message) -> None:
     """Make a day's report."""
     analytics.make_report(ctx.ports, RequestedReport.model_validate(message.body).day)

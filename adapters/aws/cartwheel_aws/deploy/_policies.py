@@ -63,17 +63,8 @@ def function_policy(
         found.append(statement(WRITE, [arn("dynamodb", _name(one, names)) for one in uses.writes]))
     if "events" in uses.ports:
         found.append(statement(["sns:Publish"], [arn("sns", names.topic)]))
-    if uses.sends:
-        consumers = {one.queue: one.name for one in manifest.consumers if one.queue}
-        queues: list[Json] = [arn("sqs", names.queue(consumers[one])) for one in uses.sends]
-        found.append(statement(["sqs:GetQueueUrl", "sqs:SendMessage"], queues))
-    if function.consumers:
-        queues = [
-            arn("sqs", name)
-            for one in function.consumers
-            for name in (names.queue(one.name), names.dead_queue(one.name))
-        ]
-        found.append(statement([*CONSUME, "sqs:GetQueueUrl"], queues))
+    found += _sends(function, manifest, names)
+    found += _consumes(function, names)
     found += _runs(function, manifest, names)
     if uses.secrets:
         secrets: list[Json] = [
@@ -91,6 +82,42 @@ def function_policy(
         topics = sub("arn:${AWS::Partition}:sns:*:*:*")
         found.append({"Effect": "Allow", "Action": ["sns:Publish"], "NotResource": [topics]})
     return [*found]
+
+
+def _sends(function: FunctionSpec, manifest: Manifest, names: Names) -> list[JsonObject]:
+    """Let a function send to queues, and invoke the functions of direct consumers.
+
+    Each may send to the queue of its own failed calls: Lambda puts them there in its name.
+    """
+    consumers = {one.queue: one for one in manifest.consumers if one.queue}
+    to = [consumers[queue] for queue in function.uses.sends]
+    queues: list[Json] = [arn("sqs", names.queue(one.name)) for one in to if not one.direct]
+    called = sorted({one.name.partition(".")[0] for one in to if one.direct})
+    functions: list[Json] = [arn("lambda", f"function:{names.function(one)}") for one in called]
+    found: list[JsonObject] = []
+    if queues:
+        found.append(statement(["sqs:GetQueueUrl", "sqs:SendMessage"], queues))
+    if functions:
+        found.append(statement(["lambda:InvokeFunction"], functions))
+    if any(one.direct for one in function.consumers):
+        failed: list[Json] = [arn("sqs", names.failed_calls(function.name))]
+        found.append(statement(["sqs:SendMessage"], failed))
+    return found
+
+
+def _consumes(function: FunctionSpec, names: Names) -> list[JsonObject]:
+    """Let a function take what is in its consumers' queues."""
+    queues = [
+        name
+        for one in function.consumers
+        if not one.direct
+        for name in (names.queue(one.name), names.dead_queue(one.name))
+    ]
+    if any(one.direct for one in function.consumers):
+        queues.append(names.failed_calls(function.name))
+    if not queues:
+        return []
+    return [statement([*CONSUME, "sqs:GetQueueUrl"], [arn("sqs", name) for name in queues])]
 
 
 def _logs(function: FunctionSpec, names: Names) -> JsonObject:

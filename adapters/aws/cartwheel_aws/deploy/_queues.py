@@ -1,4 +1,9 @@
-"""Topic, queues and their consumers; each has a queue, and one for what it never answers to."""
+"""Topic, queues and their consumers; each has a queue, and one for what it never answers to.
+
+Consumers that are invoked directly have none. Their function has a queue for all of its
+asynchronous invocations that failed for good: Lambda knows one destination for each function, and
+one number of tries, which schedules' ticks have as well; they are safe to repeat.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +18,8 @@ from cartwheel_aws.deploy._parts import get, logical, policy, ref, tags
 
 KEPT_SECONDS = 14 * 24 * 3600
 """How long SQS keeps what nobody has taken, the longest that it offers."""
+INVOKED_SECONDS = 6 * 3600
+"""How long Lambda tries to invoke a function that it can't, the longest that it offers."""
 BATCH = 10
 PATIENCE = 6
 """Times a function's timeout for which a message is hidden while it works, as AWS advises."""
@@ -28,8 +35,32 @@ def queues(manifest: Manifest, names: Names, timeout: Callable[[FunctionSpec], i
     }
     for function in manifest.functions:
         for consumer in function.consumers:
-            found |= _consumer(consumer, function.name, names, timeout(function))
+            if not consumer.direct:
+                found |= _consumer(consumer, function.name, names, timeout(function))
+        found |= _direct(function, names, PATIENCE * timeout(function))
     return found
+
+
+def _direct(function: FunctionSpec, names: Names, hidden: int) -> JsonObject:
+    """Say how a function with direct consumers is tried again, and where it fails for good."""
+    tries = {one.attempts for one in function.consumers if one.direct}
+    if not tries:
+        return {}
+    failed = logical("cartwheel", function.name, "failed_queue")
+    return {
+        failed: _queue(names.failed_calls(function.name), names, hidden),
+        logical("cartwheel", function.name, "failed_source"): _source(failed, function.name),
+        logical("cartwheel", function.name, "retries"): {
+            "Type": "AWS::Lambda::EventInvokeConfig",
+            "Properties": {
+                "FunctionName": ref(logical(function.name, "function")),
+                "Qualifier": "$LATEST",
+                "MaximumRetryAttempts": max(tries) - 1,
+                "MaximumEventAgeInSeconds": INVOKED_SECONDS,
+                "DestinationConfig": {"OnFailure": {"Destination": get(failed)}},
+            },
+        },
+    }
 
 
 def _consumer(consumer: ConsumerSpec, function: str, names: Names, timeout: int) -> JsonObject:
