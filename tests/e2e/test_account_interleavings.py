@@ -16,18 +16,15 @@ from cartwheel.host import HostOptions
 from cartwheel.http import Response
 from cartwheel.log import discard
 from cartwheel.ports import Hook, Ports
-from cartwheel.unit import Unit, transact
 from cartwheel_memory import MemoryHost
-from cartwheel_shop._base import now_text
 from cartwheel_shop.carts import service as carts
 from cartwheel_shop.catalog import service as catalog
 from cartwheel_shop.users import _passwords
 from cartwheel_shop.users import service as users
-from cartwheel_shop.users.model import EmailClaim, User
 from cartwheel_workflows.shop import shop_app
 from tests.e2e import test_interleavings as goods
 from tests.support.pauses import Pauses
-from tests.support.shopping import PASSWORD, Shopper, known, product
+from tests.support.shopping import PASSWORD, Shopper, account, known, product
 
 ADA, USER = "ada@example.org", "usr_ada"
 NEW, NEWER = "another good horse", "a third good horse"
@@ -359,25 +356,7 @@ def opened(hook: Hook, ports: Around | None) -> World:
     """Open a shop with Ada's account, one session of hers, and mugs."""
     host = MemoryHost(shop_app(), HostOptions(log=discard, hook=hook, replace=ports))
     product(host.ports, "prd_mug")
-    at = now_text(host.ports)
-    user = User(
-        user_id=USER,
-        email=ADA,
-        name="Ada",
-        role="customer",
-        password_hash=HASH,
-        created_at=at,
-        updated_at=at,
-    )
-
-    def claim(unit: Unit) -> None:
-        unit.put(users.CLAIM, EmailClaim(user_id=USER))
-
-    def work(unit: Unit) -> None:
-        unit.put(users.USER, user)
-
-    transact(host.ports, users.COLLECTION, users.claim_key(ADA), claim)
-    transact(host.ports, users.COLLECTION, USER, work)
+    user = account(host.ports, USER, email=ADA, password_hash=HASH)
     return World(host, users.open_session(host.ports, user))
 
 

@@ -9,13 +9,10 @@ from typing import Any
 import pytest
 
 from cartwheel.app import Route
-from cartwheel.unit import Unit, transact
 from cartwheel_memory import MemoryHost
-from cartwheel_shop._base import now_text
-from cartwheel_shop.users import service as users
-from cartwheel_shop.users.model import Role, User
+from cartwheel_shop.users.model import Role
 from cartwheel_workflows.shop import shop_app
-from tests.support.shopping import Shopper, known
+from tests.support.shopping import Shopper, account, known
 
 ROUTES = {f"{route.method} {route.path}": route for route in shop_app().routes}
 CALLERS = (
@@ -34,23 +31,9 @@ NOBODY = frozenset({"suspended", "left", "expired", "forged"})
 ROLES = {"owner": "customer", "other customer": "customer", "staff": "staff", "admin": "admin"}
 
 
-def account(host: MemoryHost, user_id: str, role: Role = "customer") -> Shopper:
-    """Make a user without the cost of a password, and log in."""
-    at = now_text(host.ports)
-    user = User(
-        user_id=user_id,
-        email=f"{user_id}@example.org",
-        name=user_id,
-        role=role,
-        password_hash="",
-        created_at=at,
-        updated_at=at,
-    )
-
-    def work(unit: Unit) -> None:
-        unit.put(users.USER, user)
-
-    transact(host.ports, users.COLLECTION, user_id, work)
+def logged_in(host: MemoryHost, user_id: str, role: Role = "customer") -> Shopper:
+    """Make a user and log in."""
+    account(host.ports, user_id, role)
     return known(host.dispatcher, user_id, role)
 
 
@@ -71,21 +54,21 @@ class World:
             case "owner":
                 return self.owner
             case "other customer":
-                return account(host, "usr_other")
+                return logged_in(host, "usr_other")
             case "staff":
-                return account(host, "usr_staff", "staff")
+                return logged_in(host, "usr_staff", "staff")
             case "admin":
-                return account(host, "usr_admin", "admin")
+                return logged_in(host, "usr_admin", "admin")
             case "forged":
                 return Shopper(host.dispatcher, "e30.e30.e30")
-        shopper = account(host, "usr_former", "admin")
+        shopper = logged_in(host, "usr_former", "admin")
         assert shopper.send("GET", "/users").status == 200
         if kind == "expired":
             host.clock.advance(901)
         elif kind == "left":
             assert shopper.send("DELETE", "/users/me").status == 204
         else:
-            boss = account(host, "usr_boss", "admin")
+            boss = logged_in(host, "usr_boss", "admin")
             answer = boss.send("PATCH", "/users/usr_former", {"suspended": True})
             assert answer.status == 200
         return shopper
@@ -98,7 +81,7 @@ class World:
 
 @pytest.fixture
 def world(host: MemoryHost) -> World:
-    owner = account(host, "usr_owner")
+    owner = logged_in(host, "usr_owner")
     owner.fill_cart(("prd_mug", 1))
     answer: Any = owner.check_out().json()
     owner.fill_cart(("prd_mug", 1))

@@ -12,9 +12,12 @@ from cartwheel.dispatch import Dispatcher
 from cartwheel.http import Request, Response
 from cartwheel.ports import Charge, Ports
 from cartwheel.testgateway import WEBHOOK_KEY, WEBHOOK_PATH, TestGateway, webhook_of
-from cartwheel_shop._base import Money
+from cartwheel.unit import Unit, transact
+from cartwheel_shop._base import Money, now_text
 from cartwheel_shop.catalog import service as catalog
 from cartwheel_shop.users import _tokens
+from cartwheel_shop.users import service as users
+from cartwheel_shop.users.model import EmailClaim, Role, User
 
 PASSWORD = "correct horse battery"
 ADDRESS = {
@@ -107,6 +110,37 @@ def customer(dispatcher: Dispatcher, name: str = "ada") -> Shopper:
 def known(dispatcher: Dispatcher, user_id: str, role: str = "customer") -> Shopper:
     """Make a caller with a token of their own, without the cost of a password."""
     return Shopper(dispatcher, _tokens.issue(dispatcher.ports, user_id, role))
+
+
+def account(
+    ports: Ports,
+    user_id: str,
+    role: Role = "customer",
+    *,
+    email: str | None = None,
+    password_hash: str = "",
+) -> User:
+    """Write a user and the claim on their address, without the cost of a password."""
+    at = now_text(ports)
+    user = User(
+        user_id=user_id,
+        email=email or f"{user_id}@example.org",
+        name=user_id,
+        role=role,
+        password_hash=password_hash,
+        created_at=at,
+        updated_at=at,
+    )
+
+    def claim(unit: Unit) -> None:
+        unit.put(users.CLAIM, EmailClaim(user_id=user_id))
+
+    def work(unit: Unit) -> None:
+        unit.put(users.USER, user)
+
+    transact(ports, users.COLLECTION, users.claim_key(user.email), claim)
+    transact(ports, users.COLLECTION, user_id, work)
+    return user
 
 
 def bank_answers(

@@ -14,9 +14,7 @@ from cartwheel_shop.inventory import service as inventory
 from cartwheel_shop.inventory.model import Account
 from cartwheel_shop.orders import service as orders
 from cartwheel_shop.payments import service as payments
-from cartwheel_shop.users import service as users
-from cartwheel_shop.users.model import User
-from tests.support.shopping import Shopper, known, product
+from tests.support.shopping import Shopper, account, known, product
 
 CUSTOMER = "usr_ada"
 STOCK = 5
@@ -119,7 +117,7 @@ class Scenario:
 
     def prepare(self, host: Host) -> None:
         """Put the goods on the shelf and into the cart; not part of what is crashed."""
-        _known_user(host.ports)
+        account(host.ports, CUSTOMER, email="ada@example.org")
         for product_id in self.products:
             product(host.ports, product_id, stock=STOCK, cents=PRICE)
         known(host.dispatcher, CUSTOMER).fill_cart(*self.lines)
@@ -236,25 +234,6 @@ class Scenario:
         doubled = [f"{n} events {kind}" for kind, n in sorted(found.items()) if n > 1]
         false = [f"an event {kind}" for kind in sorted(found) if kind not in wanted]
         return missing + doubled + false
-
-
-def _known_user(ports: Ports) -> None:
-    """Write the customer without the cost of a password."""
-    from cartwheel.unit import Unit, transact
-
-    def work(unit: Unit) -> None:
-        user = User(
-            user_id=CUSTOMER,
-            email="ada@example.org",
-            name="Ada",
-            role="customer",
-            password_hash="",
-            created_at="2026-01-01T00:00:00.000Z",
-            updated_at="2026-01-01T00:00:00.000Z",
-        )
-        unit.put(users.USER, user)
-
-    transact(ports, users.COLLECTION, CUSTOMER, work, key="crash-harness")
 
 
 MUG, PAN, PEN = "prd_mug", "prd_pan", "prd_pen"
