@@ -21,7 +21,7 @@ from cartwheel_shop.users import service as users
 from cartwheel_workflows.shop import shop_app
 from tests.e2e.crash.bugs import without_outbox
 from tests.e2e.crash.worlds import CrashAt
-from tests.e2e.test_account_interleavings import (
+from tests.support.accounts import (
     ADA,
     MUG,
     NEW,

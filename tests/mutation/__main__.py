@@ -39,7 +39,10 @@ TARGETS: dict[str, tuple[str, ...]] = {
         f"{SHOP}/test_payments.py",
         f"{E2E}/test_webhooks.py",
     ),
-    "cartwheel.http._idempotency": (f"{HTTP}/test_idempotency.py",),
+    "cartwheel.http._idempotency": (
+        f"{HTTP}/test_idempotency_guard.py",
+        f"{HTTP}/test_idempotency.py",
+    ),
     "cartwheel_shop.users.model": (
         f"{SHOP}/test_users_model.py",
         f"{SHOP}/test_users.py",
