@@ -18,7 +18,6 @@ import zipfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -47,29 +46,12 @@ PATIENCE = 120.0
 _KIT = Path(kit.__file__).parent
 
 
-class Near(Session):
-    """Makes clients that call ministack."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__("test", "test", region_name=REGION)
-        self._url = url
-
-    def client(self, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]  # the stubs have an overload for each service
-        """Make a client; see Session."""
-        return super().client(*args, endpoint_url=self._url, **kwargs)
-
-
 class NearClients(Clients):
     """Is the adapter's clients, with ministack for AWS."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(REGION)
-        self._url = url
-
-    @cached_property
-    def session(self) -> Session:
-        """Give the session."""
-        return Near(self._url)
+        super().__init__(REGION, endpoint=url)
+        self._session.set_credentials("test", "test")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +73,11 @@ class Sky:
             opened.callback(self.process.stop)
             self.folder = Path(opened.enter_context(tempfile.TemporaryDirectory()))
             self.clients = NearClients(self.process.url)
-            session = self.clients.session
-            self.cloudformation = session.client("cloudformation")
-            self.s3 = session.client("s3")
-            self.functions = session.client("lambda")
-            self.scheduler = session.client("scheduler")
+            session, url = Session("test", "test", region_name=REGION), self.process.url
+            self.cloudformation = session.client("cloudformation", endpoint_url=url)
+            self.s3 = session.client("s3", endpoint_url=url)
+            self.functions = session.client("lambda", endpoint_url=url)
+            self.scheduler = session.client("scheduler", endpoint_url=url)
             self._opened = opened.pop_all()
         self.clients.sesv2.create_email_identity(EmailIdentity="example.com")
         self._stages: dict[str, Stage] = {}

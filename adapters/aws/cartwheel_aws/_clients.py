@@ -32,12 +32,19 @@ class Clients:
     """Makes clients for a region; credentials come from where boto3 looks for them.
 
     Without a region that of the profile or the environment is taken; raises ConfigurationError
-    when there is none.
+    when there is none. `endpoint` is the address of what stands in for AWS.
     """
 
-    def __init__(self, region: str | None = None, profile: str | None = None) -> None:
+    def __init__(
+        self,
+        region: str | None = None,
+        profile: str | None = None,
+        *,
+        endpoint: str | None = None,
+    ) -> None:
         self._region = region
         self._profile = profile
+        self._endpoint = endpoint
 
     @cached_property
     def _session(self) -> Session:
@@ -110,7 +117,9 @@ class Clients:
         return cast("STSClient", self._made("sts"))
 
     def _made(self, service: str) -> object:
-        return self._session.create_client(service, region_name=self.region, config=self._config)
+        return self._session.create_client(
+            service, region_name=self.region, config=self._config, endpoint_url=self._endpoint
+        )
 
     @cached_property
     def _config(self) -> Config:

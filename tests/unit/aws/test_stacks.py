@@ -42,8 +42,9 @@ class Cloud:
         if len(self.states) > 1:
             self.states.pop(0)
         if state == "gone":
-            said = {"Code": "ValidationError", "Message": f"Stack {StackName} does not exist"}
-            raise ClientError({"Error": said}, "DescribeStacks")
+            text = f"Stack {StackName} does not exist"
+            said = {"Error": {"Code": "ValidationError", "Message": text}}
+            raise ClientError(said, "DescribeStacks")  # type: ignore[arg-type]  # of the stubs
         found = {"StackId": NAME, "StackStatus": state, "CreationTime": MADE}
         return {"Stacks": [found | {"StackStatusReason": "because"}]}
 
