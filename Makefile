@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 LOCK_ARGS ?=
 SOAK_PROGRAMS ?= 5000
 MODULES ?=
-SOAK_SHOP := tests/e2e/crash tests/e2e/test_races.py tests/e2e/test_schema.py tests/e2e/test_shop_machine.py
+SOAK_SHOP := tests/e2e/crash tests/e2e/test_races.py tests/e2e/test_schema.py tests/e2e/test_shop_machine.py tests/e2e/aws/test_interrupted.py
 
 VENV := .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)

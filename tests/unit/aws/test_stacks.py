@@ -42,9 +42,10 @@ class Cloud:
         if len(self.states) > 1:
             self.states.pop(0)
         if state == "gone":
-            text = f"Stack {StackName} does not exist"
-            said = {"Error": {"Code": "ValidationError", "Message": text}}
-            raise ClientError(said, "DescribeStacks")  # type: ignore[arg-type]  # of the stubs
+            message = f"Stack {StackName} does not exist"
+            raise ClientError(
+                {"Error": {"Code": "ValidationError", "Message": message}}, "DescribeStacks"
+            )
         found = {"StackId": NAME, "StackStatus": state, "CreationTime": MADE}
         return {"Stacks": [found | {"StackStatusReason": "because"}]}
 
@@ -196,6 +197,33 @@ def test_an_operation_that_runs_already_is_told_from_those_before_it() -> None:
     _, steps, tell = follow(cloud, None)
     tell()
     assert [step.action for step in steps] == ["change"]
+
+
+def test_an_operation_without_a_token_begins_with_the_stacks_own_event() -> None:
+    def own(number: int, status: str) -> dict[str, str]:
+        kind = {"ResourceType": "AWS::CloudFormation::Stack", "PhysicalResourceId": NAME}
+        return without(number, status) | kind
+
+    def without(number: int, status: str, what: str = "Table") -> dict[str, str]:
+        found = event(number, "", status, what)
+        del found["ClientRequestToken"]
+        return found
+
+    cloud = Cloud(
+        [],
+        [
+            own(1, "CREATE_IN_PROGRESS"),
+            without(2, "CREATE_COMPLETE", "Old"),
+            own(3, "CREATE_COMPLETE"),
+            own(4, "UPDATE_IN_PROGRESS"),
+            without(5, "UPDATE_IN_PROGRESS", "New"),
+            without(6, "DELETE_SKIPPED", "Kept"),
+        ],
+    )
+    _, steps, tell = follow(cloud, None)
+    tell()
+    tell()
+    assert [step.what for step in steps] == ["New"]
 
 
 def test_the_first_failure_is_the_one_with_a_reason_of_its_own() -> None:

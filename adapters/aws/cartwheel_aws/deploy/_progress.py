@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackEventTypeDef
 
 STACK = "AWS::CloudFormation::Stack"
+_BEGINS = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"})
+"""What an operation begins with, as an event of the stack itself."""
 _CANCELLED = "cancelled"
 """What CloudFormation says of resources that it gave up because another one had failed."""
 
@@ -90,6 +92,8 @@ class Events:
                 if event["EventId"] in self._seen or token != self.token:
                     return self._taken(found)
                 found.append(event)
+                if _own(event) and event.get("ResourceStatus") in _BEGINS:
+                    return self._taken(found)
             after = page.get("NextToken")
             if not after:
                 return self._taken(found)
@@ -99,12 +103,20 @@ class Events:
         return found
 
 
+def _own(event: StackEventTypeDef) -> bool:
+    """Tell whether an event is of the stack itself."""
+    kind, what = event.get("ResourceType"), event.get("PhysicalResourceId")
+    return kind == STACK and what == event["StackId"]
+
+
 def step_of(event: StackEventTypeDef) -> Step | None:
-    """Give the step that an event of a resource is; None for those of the stack itself."""
-    kind = event.get("ResourceType", "")
-    if kind == STACK and event.get("PhysicalResourceId") == event["StackId"]:
+    """Give the step that an event of a resource is.
+
+    None for those of the stack itself, and for a resource that is left as it is.
+    """
+    kind, status = event.get("ResourceType", ""), event.get("ResourceStatus", "")
+    if _own(event) or status.endswith("_SKIPPED"):
         return None
-    status = event.get("ResourceStatus", "")
     return Step(
         state=_state(status),
         what=event.get("LogicalResourceId", ""),
@@ -117,7 +129,7 @@ def step_of(event: StackEventTypeDef) -> Step | None:
 def _state(status: str) -> Literal["doing", "done", "failed"]:
     if status.endswith("_FAILED"):
         return "failed"
-    return "done" if status.endswith(("_COMPLETE", "_SKIPPED")) else "doing"
+    return "done" if status.endswith("_COMPLETE") else "doing"
 
 
 def _action(status: str) -> Literal["add", "change", "remove", "back"]:
