@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from botocore.config import Config
     from botocore.exceptions import ClientError
     from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
 
@@ -65,11 +64,6 @@ class DeployClients(Clients):
         return cast("S3Client", self._made("s3"))
 
     @cached_property
-    def functions(self) -> LambdaClient:
-        """Give Lambda's client."""
-        return cast("LambdaClient", self._made("lambda"))
-
-    @cached_property
     def logs(self) -> CloudWatchLogsClient:
         """Give the client of CloudWatch Logs."""
         return cast("CloudWatchLogsClient", self._made("logs"))
@@ -92,6 +86,7 @@ class DeployClients(Clients):
             # A function may take a quarter of an hour to answer.
             read_timeout=910,
             connect_timeout=10,
+            tcp_keepalive=True,
             s3={"addressing_style": "path" if local else "auto"},
         )
 
