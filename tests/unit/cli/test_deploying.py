@@ -408,4 +408,4 @@ def test_settings_are_passed_on_as_the_variables_that_say_the_same(
 def test_what_an_adapter_can_do_is_listed(hello: Call, sky: Sky) -> None:
     rows = {row["name"]: row["can"] for row in json.loads(hello("adapters", "--json").out)}
     assert rows["sky"] == "deploy"
-    assert rows["aws"] == "compile, deploy"
+    assert "deploy" in rows["aws"].split(", ")
