@@ -62,7 +62,9 @@ class Unit:
         return self._remember(key, row, model)
 
     def _remember(self, key: str, row: Row | None, model: type[M]) -> M | None:
-        self._read[key] = row.version if row else 0
+        # What was read first counts: a row that changed since then is a conflict, however often it
+        # is read again.
+        self._read.setdefault(key, row.version if row else 0)
         return model.model_validate(row.data) if row else None
 
     def scan(self, prefix: str, model: type[M]) -> dict[str, M]:
@@ -74,7 +76,7 @@ class Unit:
                 self._collection, self._partition, prefix=prefix, after=after
             )
             for row in page.rows:
-                self._read[row.key] = row.version
+                self._read.setdefault(row.key, row.version)
                 found[row.key] = model.model_validate(row.data)
             after = page.next
             if after is None:

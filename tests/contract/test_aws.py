@@ -40,43 +40,49 @@ def open_host(sky: Sky) -> OpenHost:
     return sky.open
 
 
-class TestStore(kit.StoreContract):
+class Deployed(kit.Contract):
+    """Is patient: functions start, and share the machine with whatever else is tested."""
+
+    patience = 90.0
+
+
+class TestStore(Deployed, kit.StoreContract):
     pass
 
 
-class TestEventBus(kit.EventBusContract):
+class TestEventBus(Deployed, kit.EventBusContract):
     pass
 
 
-class TestQueue(kit.QueueContract):
+class TestQueue(Deployed, kit.QueueContract):
     pass
 
 
-class TestDeadLetters(kit.DeadLettersContract):
+class TestDeadLetters(Deployed, kit.DeadLettersContract):
     pass
 
 
-class TestWorkflowRuntime(kit.WorkflowRuntimeContract):
+class TestWorkflowRuntime(Deployed, kit.WorkflowRuntimeContract):
     pass
 
 
-class TestPaymentGateway(kit.PaymentGatewayContract):
+class TestPaymentGateway(Deployed, kit.PaymentGatewayContract):
     pass
 
 
-class TestClock(kit.ClockContract):
+class TestClock(Deployed, kit.ClockContract):
     pass
 
 
-class TestIds(kit.IdsContract):
+class TestIds(Deployed, kit.IdsContract):
     pass
 
 
-class TestRandomness(kit.RandomnessContract):
+class TestRandomness(Deployed, kit.RandomnessContract):
     pass
 
 
-class TestSecrets(kit.SecretsContract):
+class TestSecrets(Deployed, kit.SecretsContract):
     @pytest.fixture(autouse=True)
     def _given(self, sky: Sky) -> None:
         names = sky.stage("kit_empty").place.names
@@ -122,7 +128,7 @@ def sent_mails(sky: Sky, ids: dict[str, str]) -> list[Mail]:
     ]
 
 
-class TestMailer(kit.MailerContract):
+class TestMailer(Deployed, kit.MailerContract):
     @pytest.fixture(autouse=True)
     def _mails(self, sky: Sky, mail_ids: dict[str, str]) -> None:
         self.sky, self.ids = sky, mail_ids
@@ -135,7 +141,7 @@ class TestMailer(kit.MailerContract):
         super().test_a_mail_sent_twice_under_one_id_is_shown_once(host)
 
 
-class TestSms(kit.SmsContract):
+class TestSms(Deployed, kit.SmsContract):
     @pytest.fixture(autouse=True)
     def _texts(self, sky: Sky) -> None:
         self.sky = sky
@@ -161,32 +167,38 @@ def _shown(sky: Sky, path: str) -> Any:
         return json.load(answer)
 
 
-class TestDurability(kit.DurabilityContract):
+class TestDurability(Deployed, kit.DurabilityContract):
     """A restart is another host beside the same stage, which has never stopped working."""
+
+    stands_still = False
 
     @pytest.fixture(autouse=True)
     def _mails(self, sky: Sky, mail_ids: dict[str, str]) -> None:
         self.sky, self.ids = sky, mail_ids
 
     @pytest.fixture
-    def reopen(self, sky: Sky) -> OpenHost:
-        """Open hosts beside stages of this test's own; another definition is deployed over."""
-        stages: dict[str, tuple[str, str]] = {}
+    def reopen(self, sky: Sky) -> Iterator[OpenHost]:
+        """Open hosts; another definition is deployed over the one before, and taken back."""
+        changed: list[str] = []
 
         def open_(app: App) -> Host:
             name = name_of(app)
-            if stages.get(app.name, ("", ""))[0] != name:
-                known = stages.get(app.name)
-                deployed = sky.deployed(name, None if known is None else known[1])
-                stages[app.name] = name, deployed.place.names.stage
-                self.stages[app.name] = deployed
-            return sky.host(self.stages[app.name], app)
+            stage = sky.stage(app.name)
+            if name == app.name:
+                return sky.host(stage, app)
+            changed.append(app.name)
+            return sky.host(sky.deployed(name, stage.place.names.stage), app)
 
-        self.stages: dict[str, Any] = {}
-        return open_
+        yield open_
+        for name in changed:
+            sky.deployed(name, sky.stage(name).place.names.stage)
 
     def sent_mails(self, host: Host) -> Sequence[Mail]:
         return sent_mails(self.sky, self.ids)
+
+    @pytest.mark.xfail(reason=NO_MEMORY.format("SES"), raises=AssertionError, strict=True)
+    def test_mails_are_kept_and_shown_once(self, reopen: OpenHost) -> None:
+        super().test_mails_are_kept_and_shown_once(reopen)
 
 
 @pytest.fixture
@@ -217,5 +229,5 @@ def _send(sky: Sky, place: str, request: Request) -> Response:
         connection.close()
 
 
-class TestHttpGateway(kit.HttpGatewayContract):
+class TestHttpGateway(Deployed, kit.HttpGatewayContract):
     pass

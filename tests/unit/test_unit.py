@@ -131,6 +131,30 @@ def test_a_row_that_others_keep_writing_ends_in_unavailable() -> None:
         transact(host.ports, "counters", "p", interfere)
 
 
+@pytest.mark.parametrize("scanned", [False, True])
+def test_a_row_that_changed_between_two_reads_is_a_conflict_and_read_anew(scanned: bool) -> None:
+    host = open_host(World())
+    transact(host.ports, "counters", "p", increment)
+    others = [1]
+
+    def twice(unit: Unit) -> Counter:
+        first = unit.get("it", Counter)
+        assert first is not None
+        while others:
+            others.pop()
+            transact(host.ports, "counters", "p", increment)
+        # A helper that reads for itself, whatever its caller has read.
+        assert unit.scan("it", Counter) if scanned else unit.get("it", Counter)
+        counter = Counter(value=first.value + 1)
+        unit.put("it", counter)
+        return counter
+
+    assert transact(host.ports, "counters", "p", twice).value == 3
+    row = host.ports.store.get("counters", "p", "it")
+    assert row is not None
+    assert row.data == {"value": 3}
+
+
 def test_an_event_is_delivered_after_the_commit_and_its_outbox_row_goes() -> None:
     world = World()
     host = open_host(world)

@@ -13,6 +13,7 @@ from cartwheel.ports import (
     ChargeStatus,
     Check,
     Conflict,
+    DeadLetter,
     Event,
     Mail,
     Message,
@@ -47,10 +48,12 @@ class DurabilityContract(Contract):
     """Holds an adapter to `AdapterInfo.durable`: what it accepted is there after a restart.
 
     It needs the fixture `reopen: Callable[[App], Host]`: within one test each call opens the
-    application over the same data, which is empty at first.
+    application over the same data. Tests make names of their own, so they may share it.
     """
 
     token: ClassVar[str] = "tok_ok"
+    stands_still: ClassVar[bool] = True
+    """Whether nothing happens while no host is open; deployed functions go on."""
 
     def sent_mails(self, host: Host) -> Sequence[Mail] | None:
         """Give what readers see; None where the adapter cannot tell."""
@@ -64,36 +67,40 @@ class DurabilityContract(Contract):
     # Rows.
 
     def test_rows_their_versions_and_their_indexes_are_there(self, reopen: OpenHost) -> None:
+        place, owner = fresh("place"), fresh("owner")
         with reopen(store_app()) as host:
             store = host.ports.store
-            store.commit(THINGS, "p", [Put(key, {"owner": "o", "rank": 1}, 0) for key in "abc"])
-            store.commit(THINGS, "p", [Put("b", {"owner": "o", "rank": 0}, 1)])
+            store.commit(THINGS, place, [Put(key, {"owner": owner, "rank": 1}, 0) for key in "abc"])
+            store.commit(THINGS, place, [Put("b", {"owner": owner, "rank": 0}, 1)])
         self.restarted(reopen, store_app())
         with reopen(store_app()) as host:
             store = host.ports.store
-            assert store.get(THINGS, "p", "b") == Row("p", "b", 2, {"owner": "o", "rank": 0})
-            assert [row.key for row in store.scan(THINGS, "p").rows] == ["a", "b", "c"]
+            row = Row(place, "b", 2, {"owner": owner, "rank": 0})
+            assert store.get(THINGS, place, "b") == row
+            assert [row.key for row in store.scan(THINGS, place).rows] == ["a", "b", "c"]
             self.eventually(
                 host,
                 lambda: (
-                    [r.key for r in store.query(THINGS, "by_owner", "o").rows] == ["b", "a", "c"]
+                    [r.key for r in store.query(THINGS, "by_owner", owner).rows] == ["b", "a", "c"]
                 ),
                 "index after the restart",
             )
             with pytest.raises(Conflict):
-                store.commit(THINGS, "p", [Check("b", 1)])
-            store.commit(THINGS, "p", [Put("b", {}, 2)])
+                store.commit(THINGS, place, [Check("b", 1)])
+            store.commit(THINGS, place, [Put("b", {}, 2)])
 
     def test_a_cursor_still_leads_on(self, reopen: OpenHost) -> None:
+        owner = fresh("owner")
         with reopen(store_app()) as host:
             store = host.ports.store
-            store.commit(THINGS, "p", [Put(key, {"owner": "o"}, 0) for key in "abc"])
+            place = fresh("place")
+            store.commit(THINGS, place, [Put(key, {"owner": owner}, 0) for key in "abc"])
             self.eventually(
-                host, lambda: len(store.query(THINGS, "by_owner", "o").rows) == 3, "index"
+                host, lambda: len(store.query(THINGS, "by_owner", owner).rows) == 3, "index"
             )
-            cursor = store.query(THINGS, "by_owner", "o", limit=1).next
+            cursor = store.query(THINGS, "by_owner", owner, limit=1).next
         with reopen(store_app()) as host:
-            page = host.ports.store.query(THINGS, "by_owner", "o", cursor=cursor)
+            page = host.ports.store.query(THINGS, "by_owner", owner, cursor=cursor)
             assert [row.key for row in page.rows] == ["b", "c"]
 
     # Messages.
@@ -131,32 +138,37 @@ class DurabilityContract(Contract):
         assert float(str(found["now"])) >= sent + 1.9
 
     def test_tries_are_counted_over_a_restart(self, reopen: OpenHost) -> None:
-        message = Message(fresh("msg"), {"fail": {"kit.patient": -1}})
+        message = _failing("kit.patient")
         with reopen(messaging_app()) as host:
             host.ports.queue.send(SLOWLY, message)
             self.delivered(host, "kit.patient", message.id)
         with reopen(messaging_app()) as host:
-            self.eventually(host, host.ports.dead_letters.list, "dead letter")
+            self.eventually(host, lambda: self.letters(host, message), "dead letter")
             assert len(seen(host.ports, "kit.patient", message.id)) == PATIENT.attempts
 
     def test_dead_letters_are_kept_and_can_be_redriven(self, reopen: OpenHost) -> None:
-        message = Message(fresh("msg"), {"fail": {WORKER: -1}})
+        message = _failing(WORKER)
         with reopen(messaging_app()) as host:
             host.ports.queue.send(WORK, message)
-            self.eventually(host, host.ports.dead_letters.list, "dead letter")
-            before = host.ports.dead_letters.list()
+            before = self.eventually(host, lambda: self.letters(host, message), "dead letter")
         with reopen(messaging_app()) as host:
-            assert host.ports.dead_letters.list() == before
+            assert self.letters(host, message) == before
             let_through(host.ports, message.id)
             host.ports.dead_letters.redrive(before[0].id)
             self.delivered(host, WORKER, message.id, DELIVERY.attempts + 1)
-            assert list(host.ports.dead_letters.list()) == []
+            assert self.letters(host, message) == []
         with reopen(messaging_app()) as host:
-            assert list(host.ports.dead_letters.list()) == []
+            assert self.letters(host, message) == []
+
+    def letters(self, host: Host, message: Message) -> list[DeadLetter]:
+        """Give the dead letters of a message."""
+        return [one for one in host.ports.dead_letters.list() if one.body == message.body]
 
     # Schedules.
 
     def test_ticks_missed_while_closed_are_one_tick(self, reopen: OpenHost) -> None:
+        if not self.stands_still:
+            pytest.skip("schedules tick while no host is open: functions have been deployed")
         with reopen(scheduled_app()) as host:
             self.eventually(host, lambda: ticks(host.ports, STEADY), "first tick")
             before = len(ticks(host.ports, STEADY))
@@ -180,9 +192,10 @@ class DurabilityContract(Contract):
             host.ports.workflows.start("kit_sleep", run_id, plan(pause=2))
         self.restarted(reopen, runtime_app())
         with reopen(runtime_app()) as host:
-            run = host.ports.workflows.status(run_id)
-            assert run.status == RunStatus.RUNNING
-            assert run.waiting_for[0].startswith("sleep:sleep until ")
+            waits = self.eventually(
+                host, lambda: host.ports.workflows.status(run_id).waiting_for, "sleep"
+            )
+            assert waits[0].startswith("sleep:sleep until ")
             self.ended(host, run_id)
             run = host.ports.workflows.status(run_id)
         assert (run.status, run.output) == (RunStatus.SUCCEEDED, {"name": "awake"})
@@ -268,7 +281,8 @@ class DurabilityContract(Contract):
             histories = [list(runtime.history(run.run_id)) for run in runs]
         with reopen(runtime_app()) as host:
             runtime = host.ports.workflows
-            assert list(runtime.list().runs) == runs
+            listed = [run for run in runtime.list().runs if run.run_id in {done, failed}]
+            assert listed == runs
             assert [runtime.status(run.run_id) for run in runs] == runs
             assert [list(runtime.history(run.run_id)) for run in runs] == histories
             assert runtime.start("kit_retry", done, {}) == runs[1]
@@ -331,3 +345,9 @@ class DurabilityContract(Contract):
                 before = host.ports.clock.now()
         assert len(made) == 600
         assert before > from_rfc3339("2020-01-01T00:00:00Z")
+
+
+def _failing(consumer: str) -> Message:
+    """Make a message that a consumer never takes, and that no other is like."""
+    message_id = fresh("msg")
+    return Message(message_id, {"fail": {consumer: -1}, "about": message_id})

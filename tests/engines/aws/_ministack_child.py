@@ -9,7 +9,9 @@ is escaped; AWS says that it is the size of the items, so here they are added up
 
 ministack runs functions of Python under a runner of its own, which gives every error one name. With
 RUNTIME_CLIENT, a Python that has AWS's runtime client, they run under that: as functions of a
-provided runtime whose bootstrap starts the client, with the layers on Python's path.
+provided runtime whose bootstrap starts the client, with the layers on Python's path. ministack
+starts a process for each invocation that comes while others are under way; AWS has the machines for
+that, and here a few processes of each function take turns.
 
 ministack answers `/health` itself, also when it is an application's API that is asked. Here only
 the paths under its own name are its own.
@@ -64,8 +66,16 @@ BOOTSTRAP = """#!/bin/sh
 export PYTHONPATH="$LAMBDA_TASK_ROOT$RUNTIME_LAYERS" PYTHONDONTWRITEBYTECODE=1
 exec "$RUNTIME_CLIENT" -m awslambdaric "$_HANDLER"
 """
+AT_ONCE = 4
+"""How many processes a function has at most."""
 run_provided = lambda_svc._execute_function_provided_warm
 unpacking = threading.Lock()
+
+
+@functools.cache
+def turns(function: str) -> threading.Semaphore:
+    """Give what the invocations of a function take turns by."""
+    return threading.Semaphore(AT_ONCE)
 
 
 @functools.cache
@@ -99,7 +109,8 @@ def under_the_client(func: dict[str, object], event: object, request_id: str) ->
     config |= {"Runtime": "provided.al2023", "Environment": {"Variables": variables}}
     code = func.get("code_zip")
     packed = started_by_bootstrap(code) if isinstance(code, bytes) else code
-    return run_provided({**func, "config": config, "code_zip": packed}, event, request_id)
+    with turns(str(config["FunctionName"])):
+        return run_provided({**func, "config": config, "code_zip": packed}, event, request_id)
 
 
 if CLIENT:
