@@ -51,7 +51,7 @@ class Aws:
 
     def __init__(self) -> None:
         with ExitStack() as opened:
-            self.process = start_ministack(corrected=False)
+            self.process = start_ministack()
             opened.callback(self.process.stop)
             self.server = Server()
             opened.callback(self.server.close)
@@ -192,7 +192,7 @@ class Stage:
         with self._idle:
             consume, take = self._consume, self._take
             if consume is None or take is None:
-                return as_json(503, {"errorMessage": "nobody serves the function"})
+                return _failed(RuntimeError("nobody serves the function"))
             self._calls += 1
         told = json.loads(asked.body)
         try:
@@ -202,7 +202,7 @@ class Stage:
             self.batches.append(tuple(record["body"] for record in event["Records"]))
             return as_json(200, cast("Json", consume(event)))
         except BaseException as error:  # noqa: BLE001  # whatever it is, Lambda calls it an error
-            return as_json(500, {"errorMessage": str(error), "errorType": type(error).__name__})
+            return _failed(error)
         finally:
             with self._idle:
                 self._calls -= 1
@@ -275,6 +275,12 @@ class StageHost(LocalHost):
         """Close the stage first: its function uses the host."""
         self.stage.close()
         super().close()
+
+
+def _failed(error: BaseException) -> Answered:
+    """Answer as the Lambda service does for a function that raised."""
+    told: Json = {"errorMessage": str(error), "errorType": type(error).__name__}
+    return as_json(200, told, **{"X-Amz-Function-Error": "Unhandled"})
 
 
 def _code() -> bytes:
