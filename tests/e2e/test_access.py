@@ -22,7 +22,7 @@ from cartwheel.log import discard
 from cartwheel.ports import ConfigurationError, PortCall, Put, compose
 from cartwheel_memory import MemoryHost
 from cartwheel_workflows.shop import shop_app
-from tests.e2e.test_everything_twice import STORIES, play
+from tests.e2e.test_everything_twice import BANKS, STORIES, as_it_is, play
 from tests.support.shopping import Shopper, customer, known
 
 T = TypeVar("T")
@@ -68,7 +68,8 @@ def _rest_of_the_day(host: MemoryHost) -> None:
 def test_services_use_exactly_what_they_declare() -> None:
     used = Used()
     for number, story in enumerate(STORIES):
-        options = HostOptions(log=discard, hook=compose(used, enforce(shop_app())))
+        bank = BANKS.get(story, as_it_is)
+        options = HostOptions(log=discard, hook=compose(used, enforce(shop_app())), replace=bank)
         with MemoryHost(shop_app(), options) as host:
             play(story, host)
             if number == 0:
