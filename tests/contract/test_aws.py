@@ -55,7 +55,8 @@ class TestEventBus(Deployed, kit.EventBusContract):
 
 
 class TestQueue(Deployed, kit.QueueContract):
-    pass
+    patience = 60.0
+    """Thirty messages start a process for each batch of them, and two cores have to do."""
 
 
 class TestDeadLetters(Deployed, kit.DeadLettersContract):

@@ -135,7 +135,8 @@ class QueueContract(Contract):
         assert self.received(host, message.id, consumer=CALLED)["body"] == body
 
     def test_a_direct_consumer_gets_all_messages(self, host: Host) -> None:
-        messages = [Message(fresh("msg"), {"n": n}) for n in range(30)]
+        # Fewer than for a queue: a platform may start a process for each.
+        messages = [Message(fresh("msg"), {"n": n}) for n in range(10)]
         for message in messages:
             host.ports.queue.send(DIRECT, message)
         for message in messages:
