@@ -70,14 +70,14 @@ class Target:
     def bundle(self, architecture: Architecture, wheels: Path | None) -> Bundle:
         """Build what is deployed, and say so on standard error."""
         from cartwheel.manifest import manifest_of
-        from shopctl._settings import load_settings, variables
+        from shopctl._settings import load_settings, outside
 
         adapter = self.adapter
         options = BuildOptions(
             stage=self.stage,
             folder=self.project.folder,
             architecture=architecture,
-            settings=variables(load_settings(None, self.project.folder)),
+            outside=outside(load_settings(None, self.project.folder)),
             wheels=wheels,
             say=note,
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from shopctl._errors import CliError
 
 if TYPE_CHECKING:
+    from cartwheel.deployment import Outside
     from cartwheel_outside import Settings
 
 TABLE = "[tool.cartwheel.local]"
@@ -34,6 +35,20 @@ def load_settings(config: Path | None, project: Path) -> Settings:
         return read_settings(table, os.environ)
     except ConfigurationError as error:
         raise CliError(f"{file} or the environment: {error}") from error
+
+
+def outside(settings: Settings) -> Outside:
+    """Say of the settings what a deployed application has to know."""
+    from cartwheel.deployment import Outside
+    from cartwheel_outside import replaced_by
+
+    replaced = replaced_by(settings)
+    return Outside(
+        variables=variables(settings),
+        replaces=replaced,
+        put="cartwheel_outside:from_environment" if replaced else "",
+        extras=("stripe",) if "payments" in replaced else (),
+    )
 
 
 def variables(settings: Settings) -> dict[str, str]:

@@ -22,17 +22,32 @@ Action: TypeAlias = Literal["add", "change", "replace", "remove"]
 
 
 @dataclass(frozen=True, slots=True)
+class Outside:
+    """Says which services outside a deployed application uses, and what they need.
+
+    `variables` are the functions' environment and hold nothing secret. `replaces` names the ports
+    that they take the place of, with the secrets which that needs. `put`, `module:name`, is the
+    function from ports to those to use; `extras` are the framework's that it needs.
+    """
+
+    variables: Mapping[str, str] = field(default_factory=dict)
+    replaces: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    put: str = ""
+    extras: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class BuildOptions:
     """Says how to build: for which stage, from which project folder, for which machine.
 
-    `settings` are the outside services' (no secrets); `wheels` is a folder with wheels that no
-    index has for the functions' platform.
+    `outside` says what takes the place of the platform's own services. `wheels` is a folder with
+    wheels that no index has for the functions' platform.
     """
 
     stage: str
     folder: Path
     architecture: Literal["arm64", "x86_64"] = "arm64"
-    settings: Mapping[str, str] = field(default_factory=dict)
+    outside: Outside = field(default_factory=Outside)
     wheels: Path | None = None
     say: Callable[[str], None] = lambda line: None
     """Takes a line about what is being done, for people."""

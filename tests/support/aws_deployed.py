@@ -25,7 +25,7 @@ from boto3.session import Session
 
 from cartwheel import testing as kit
 from cartwheel.app import App
-from cartwheel.deployment import BuildOptions, Bundle
+from cartwheel.deployment import BuildOptions, Bundle, Outside
 from cartwheel.host import HostOptions
 from cartwheel.log import discard
 from cartwheel.manifest import manifest_of
@@ -136,7 +136,7 @@ class Sky:
             stage,
             self.folder,
             architecture=cast("Any", ARCHITECTURES[machine]),
-            settings={SENDER: MAILS_FROM},
+            outside=Outside({SENDER: MAILS_FROM}),
         )
         return build(manifest_of(app, apps.source(name)), options, package=self._packages)
 

@@ -131,19 +131,21 @@ def packages(
     architecture: Architecture,
     python: str,
     also: Sequence[str] = (),
+    extras: Sequence[str] = (),
     cache: Path | None = None,
     wheels: Path | None = None,
 ) -> Packages:
     """Build the packages of the application `spec`, `module:name`, whose project is in `folder`.
 
     `services` gives the files of each service's package, handler.py among them. `also` names
-    packages of Python that are imported by name only. `wheels` is a folder with wheels that no
+    packages of Python that are imported by name only, `extras` the framework's extras whose
+    distributions are needed. `wheels` is a folder with wheels that no
     index has, and `cache` one for those that were downloaded. Raises PackagingError for what can't
     be packaged or is larger than Lambda allows.
     """
     target = _target(architecture, python)
     own = sources_of(spec, folder, also=("cartwheel_aws", *also), leave_out=_MODULES)
-    pins = requirements_of(spec, folder, target, leave_out=_DISTRIBUTIONS)
+    pins = requirements_of(spec, folder, target, leave_out=_DISTRIBUTIONS, extras=extras)
     needed = fetch(pins, target, cache=cache, wheels=wheels)
     dependencies = compiled(needed, target, root=_ROOT)
     shared = compiled(own, target, root=_ROOT)

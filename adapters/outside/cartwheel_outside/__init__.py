@@ -14,7 +14,14 @@ from cartwheel_outside._outbound import (
     Outbound,
     Rules,
 )
-from cartwheel_outside._settings import Settings, read_settings, replacing, tracing
+from cartwheel_outside._settings import (
+    Settings,
+    from_environment,
+    read_settings,
+    replaced_by,
+    replacing,
+    tracing,
+)
 from cartwheel_outside._sms import HttpSms, SmsProvider
 from cartwheel_outside._smtp import SmtpMailer, SmtpServer
 from cartwheel_outside._stripe import StripeGateway
@@ -36,7 +43,9 @@ __all__ = [
     "SmtpServer",
     "StripeGateway",
     "Telemetry",
+    "from_environment",
     "read_settings",
+    "replaced_by",
     "replacing",
     "tracing",
 ]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, get_args
 
 from cartwheel.ports import ConfigurationError, Ports
 from cartwheel_outside._outbound import Outbound, Rules
+from cartwheel_outside._sms import SECRET as SMS_SECRET
 from cartwheel_outside._sms import Authentication, HttpSms, SmsProvider
-from cartwheel_outside._smtp import SmtpMailer, SmtpServer
-from cartwheel_outside._stripe import API_BASE, StripeGateway
+from cartwheel_outside._smtp import PASSWORD, SmtpMailer, SmtpServer
+from cartwheel_outside._stripe import API_BASE, API_KEY, StripeGateway
 
 if TYPE_CHECKING:
     from cartwheel_outside._otel import Telemetry
@@ -134,6 +136,24 @@ def replacing(settings: Settings) -> Callable[[Ports], Ports] | None:
         return ports
 
     return put
+
+
+def from_environment(ports: Ports) -> Ports:
+    """Put the services that the environment names into a host's ports, in a deployed function."""
+    put = replacing(read_settings({}, os.environ))
+    return ports if put is None else put(ports)
+
+
+def replaced_by(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Name the ports that the configured services take the place of, and their secrets."""
+    found: dict[str, tuple[str, ...]] = {}
+    if settings.smtp_url:
+        found["mailer"] = (PASSWORD,) if "@" in settings.smtp_url else ()
+    if settings.sms_url:
+        found["sms"] = (SMS_SECRET,)
+    if settings.payments == "stripe":
+        found["payments"] = (API_KEY,)
+    return found
 
 
 def tracing(settings: Settings, service: str) -> Telemetry | None:

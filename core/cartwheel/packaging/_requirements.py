@@ -44,13 +44,19 @@ class _Wish:
 
 
 def requirements_of(
-    spec: str, folder: Path, target: Target, *, leave_out: Collection[str] = ()
+    spec: str,
+    folder: Path,
+    target: Target,
+    *,
+    leave_out: Collection[str] = (),
+    extras: Collection[str] = (),
 ) -> tuple[Pin, ...]:
     """Return what the framework, the application and all that they need ask for on the target.
 
     The application's wishes are `[project] dependencies` of the pyproject.toml in its folder, and
     those of the distribution that holds it, when it is installed. `leave_out` names distributions
     that no function needs or that the runtime brings; what only they need is left out with them.
+    `extras` are the framework's that are needed beside its own wishes.
     Raises PackagingError for what is not installed here, or in another version than asked for.
     """
     _check_tools()
@@ -60,7 +66,7 @@ def requirements_of(
 
     own = {FRAMEWORK, *_holders(spec)}
     pins: dict[str, Pin] = {}
-    pending = [*_wishes(framework, frozenset()), *_project_wishes(folder)]
+    pending = [*_wishes(framework, frozenset(extras)), *_project_wishes(folder)]
     for name in sorted(own - {FRAMEWORK}):
         pending += _wishes(distribution(name), frozenset())
     seen: set[tuple[str, frozenset[str]]] = set()

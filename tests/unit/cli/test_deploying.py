@@ -22,6 +22,7 @@ from cartwheel.deployment import (
     DeploymentError,
     Drift,
     LogLine,
+    Outside,
     Plan,
     Progress,
     Removed,
@@ -399,10 +400,22 @@ def test_settings_are_passed_on_as_the_variables_that_say_the_same(
 ) -> None:
     monkeypatch.setenv("CARTWHEEL_MAIL_FROM", "shop@example.com")
     hello("build", "--provider", "sky", "--out", str(tmp_path))
-    assert sky.built[0].settings == {"CARTWHEEL_MAIL_FROM": "shop@example.com"}
+    assert sky.built[0].outside == Outside({"CARTWHEEL_MAIL_FROM": "shop@example.com"})
     several = Settings(smtp_url="smtp://mail", mail_from="a@b.example", allow_private=("a", "b"))
     assert read_settings({}, variables(several)) == several
     assert variables(Settings()) == {}
+
+
+def test_what_services_outside_need_is_passed_on(
+    hello: Call, sky: Sky, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CARTWHEEL_PAYMENTS", "stripe")
+    monkeypatch.setenv("CARTWHEEL_SMTP_URL", "smtp://me@mail.example.com")
+    monkeypatch.setenv("CARTWHEEL_MAIL_FROM", "shop@example.com")
+    hello("build", "--provider", "sky", "--out", str(tmp_path))
+    found = sky.built[0].outside
+    assert found.replaces == {"payments": ("stripe_api_key",), "mailer": ("smtp_password",)}
+    assert (found.put, found.extras) == ("cartwheel_outside:from_environment", ("stripe",))
 
 
 def test_what_an_adapter_can_do_is_listed(hello: Call, sky: Sky) -> None:

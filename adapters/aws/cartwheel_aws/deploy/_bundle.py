@@ -18,7 +18,7 @@ from importlib import import_module
 from typing import cast
 
 from cartwheel.app import App
-from cartwheel.deployment import BuildOptions, Bundle
+from cartwheel.deployment import BuildOptions, Bundle, Outside
 from cartwheel.http import openapi
 from cartwheel.manifest import FunctionSpec, Manifest
 from cartwheel.ports import ConfigurationError, Json, JsonObject
@@ -34,9 +34,7 @@ from cartwheel_aws.deploy._everything import everything
 from cartwheel_aws.deploy._policies import Sender
 from cartwheel_aws.deploy._yaml import to_yaml
 
-OUTSIDE = "cartwheel_outside:from_environment"
-"""What replaces ports in a function whose settings name services outside."""
-_TEST = "test"
+_TRACES = "CARTWHEEL_OTEL"
 
 
 def build(
@@ -47,12 +45,13 @@ def build(
     `package` makes the packages as `packages` does; whoever builds much keeps layers with it.
     """
     names = Names(manifest.app, options.stage)
-    settings = _settings(manifest, options)
-    bank = options.settings.get("CARTWHEEL_PAYMENTS", _TEST) == _TEST
-    whole = everything(manifest, bank=bank)
+    outside = options.outside
+    settings = _settings(manifest, outside)
+    whole = everything(manifest, outside.replaces)
     machines, forms = _workflows(manifest)
-    outside = OUTSIDE if _reaches_outside(options.settings) else None
-    handlers = {one.name: _handler_files(manifest, one, forms, outside) for one in whole.functions}
+    handlers = {
+        one.name: _handler_files(manifest, one, forms, outside.put) for one in whole.functions
+    }
     options.say("packaging the code")
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     built = package(
@@ -61,7 +60,8 @@ def build(
         handlers,
         architecture=options.architecture,
         python=python,
-        also=("cartwheel_outside",) if outside else (),
+        also=(outside.put.partition(":")[0],) if outside.put else (),
+        extras=outside.extras,
         wheels=options.wheels,
     )
     keys = _keys(built)
@@ -91,28 +91,26 @@ def _app(source: str) -> App:
     return cast("App", getattr(import_module(module), name))
 
 
-def _settings(manifest: Manifest, options: BuildOptions) -> Settings:
+def _settings(manifest: Manifest, outside: Outside) -> Settings:
     """Give what functions are told; raises ConfigurationError when mails would have no sender."""
-    address = options.settings.get(SENDER, "")
+    if outside.variables.get(_TRACES, "off") != "off":
+        raise ConfigurationError(
+            "spans are not sent from functions on AWS yet: leave otel off for what is deployed, "
+            "and follow the trace ids in the logs"
+        )
+    variables = dict(outside.variables)
+    if "mailer" in outside.replaces:
+        return Settings(None, variables)
+    address = variables.get(SENDER, "")
     mails = sorted(one.name for one in manifest.functions if "mailer" in one.uses.ports)
-    smtp = bool(options.settings.get("CARTWHEEL_SMTP_URL"))
-    if mails and not address and not smtp:
+    if mails and not address:
         raise ConfigurationError(
             f"{' and '.join(mails)} send mail: set mail_from, an address that SES has verified in "
             f"this region, in the configuration file, or {SENDER} in the environment"
         )
-    if smtp:
-        return Settings(None, options.settings)
     # `Shop <shop@example.com>` is sent as the address within.
     bare = address.rpartition("<")[2].rstrip("> ")
-    return Settings(Sender(bare) if bare else None, options.settings)
-
-
-def _reaches_outside(settings: Mapping[str, str]) -> bool:
-    return any(
-        value and not (name == SENDER or (name == "CARTWHEEL_PAYMENTS" and value == _TEST))
-        for name, value in settings.items()
-    )
+    return Settings(Sender(bare) if bare else None, variables)
 
 
 def _workflows(manifest: Manifest) -> tuple[dict[str, JsonObject], dict[str, JsonObject]]:
@@ -141,9 +139,9 @@ def _handler_files(
     manifest: Manifest,
     function: FunctionSpec,
     forms: Mapping[str, JsonObject],
-    outside: str | None,
+    outside: str,
 ) -> dict[str, bytes]:
-    more = "" if outside is None else f", {outside!r}"
+    more = f", {outside!r}" if outside else ""
     text = (
         f'"""The function \'{function.name}\' of {manifest.title}."""\n\n'
         "from cartwheel_aws.function import Function\n\n"

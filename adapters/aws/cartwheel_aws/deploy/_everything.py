@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from cartwheel.access import KEEPER
 from cartwheel.deadletters import DEAD_LETTERS
 from cartwheel.dispatch import SETTLER
@@ -20,13 +23,20 @@ SETTLE_SECONDS = 60
 """How often runs are looked after for what no event told."""
 
 
-def everything(manifest: Manifest, *, bank: bool) -> Manifest:
-    """Give the manifest of all that is deployed; `bank` adds the books of the test gateway."""
+def everything(
+    manifest: Manifest, replaced: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+) -> Manifest:
+    """Give the manifest of all that is deployed.
+
+    `replaced` names the ports that services outside take the place of, with the secrets for that:
+    their functions get those, and neither this platform's service nor the test gateway's books.
+    """
+    bank = "payments" not in replaced
     own = [RUNS, DEAD_LETTERS, *((BOOKS,) if bank else ())]
     return manifest.model_copy(
         update={
             "collections": (*manifest.collections, *(_spec(one) for one in own)),
-            "functions": tuple(_function(one, bank=bank) for one in manifest.functions),
+            "functions": tuple(_function(one, replaced) for one in manifest.functions),
         }
     )
 
@@ -40,15 +50,23 @@ def _spec(collection: Collection) -> CollectionSpec:
     )
 
 
-def _function(function: FunctionSpec, *, bank: bool) -> FunctionSpec:
+def _function(function: FunctionSpec, replaced: Mapping[str, tuple[str, ...]]) -> FunctionSpec:
     added: list[str] = []
+    given = function.uses.ports
     if function.tasks or function.uses.runs or function.name == KEEPER:
         added.append(RUNS.name)
     if function.consumers:
         added.append(DEAD_LETTERS.name)
-    if bank and "payments" in function.uses.ports:
+    if "payments" in given and "payments" not in replaced:
         added.append(BOOKS.name)
-    uses = function.uses.model_copy(update={"writes": (*function.uses.writes, *added)})
+    secrets = {secret for port in given for secret in replaced.get(port, ())}
+    uses = function.uses.model_copy(
+        update={
+            "writes": (*function.uses.writes, *added),
+            "ports": tuple(port for port in given if port not in replaced),
+            "secrets": tuple(sorted({*function.uses.secrets, *secrets})),
+        }
+    )
     schedules = function.schedules
     if function.name == KEEPER:
         schedules = (*schedules, ScheduleSpec(name=SETTLER, seconds=SETTLE_SECONDS))
