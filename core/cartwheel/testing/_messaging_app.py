@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+from cartwheel.access import Uses
 from cartwheel.app import App, Delivery, Service
 from cartwheel.context import Context
 from cartwheel.ports import Event, JsonObject, Message, Ports, Put, rfc3339
@@ -87,11 +88,14 @@ def chain(ctx: Context, event: Event) -> None:
 
 
 def worker(ctx: Context, message: Message) -> None:
-    """Take a message, and send another one when it says so."""
+    """Take a message, and send another one or call a function when it says so."""
     _take(ctx, "kit.worker", message.id, {"body": message.body}, message.body)
     relay = message.body.get("relay")
     if isinstance(relay, str):
         ctx.ports.queue.send(RELAY, Message(relay, {"from": message.id}))
+    call = message.body.get("call")
+    if isinstance(call, str):
+        ctx.ports.queue.send(DIRECT, Message(call, {"from": message.id}))
 
 
 def relay(ctx: Context, message: Message) -> None:
@@ -112,7 +116,7 @@ def patient(ctx: Context, message: Message) -> None:
 @cache
 def messaging_app() -> App:
     """Make the application."""
-    service = with_notes(Service("kit"))
+    service = with_notes(Service("kit", Uses(sends=(DIRECT, RELAY), ports=("events",))))
     service.collection(OPEN)
     for event, handler in (
         (HAPPENED, first),

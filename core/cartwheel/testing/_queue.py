@@ -142,6 +142,12 @@ class QueueContract(Contract):
         for message in messages:
             assert self.received(host, message.id, consumer=CALLED)["body"] == message.body
 
+    def test_a_function_may_call_another_directly(self, host: Host) -> None:
+        called = fresh("msg")
+        message = Message(fresh("msg"), {"call": called})
+        host.ports.queue.send(WORK, message)
+        assert self.received(host, called, consumer=CALLED)["body"] == {"from": message.id}
+
     def test_a_direct_consumer_that_fails_is_tried_again_under_the_same_id_and_key(
         self, host: Host
     ) -> None:
