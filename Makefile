@@ -8,7 +8,8 @@ PYTEST_ARGS ?=
 LOCK_ARGS ?=
 SOAK_PROGRAMS ?= 5000
 MODULES ?=
-SOAK_SHOP := tests/e2e/crash tests/e2e/test_races.py tests/e2e/test_schema.py tests/e2e/test_shop_machine.py tests/e2e/aws/test_interrupted.py
+SOAK_SHOP := tests/e2e/crash tests/e2e/test_races.py tests/e2e/test_schema.py tests/e2e/test_shop_machine.py
+SOAK_AWS := tests/contract/test_aws.py tests/contract/test_aws_language.py tests/e2e/aws/test_interrupted.py
 
 VENV := .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
@@ -66,10 +67,11 @@ engines: $(VENV)/.project ## Install the workflow engines that the compilers are
 	  esac; \
 	done
 
-soak: $(VENV)/.project engines ## Play SOAK_PROGRAMS random programs on every engine, and the shop at full count
+soak: $(VENV)/.project engines ## Play random programs on every engine, the shop at full count, all of AWS
 	@CARTWHEEL_RANDOM_PROGRAMS=$(SOAK_PROGRAMS) $(PY) -m pytest -n $(WORKERS) -s \
 	  --timeout 0 tests/engines/test_random.py $(PYTEST_ARGS)
 	@CARTWHEEL_SOAK=1 $(PY) -m pytest -n $(WORKERS) -rP --timeout 0 $(SOAK_SHOP) $(PYTEST_ARGS)
+	@CARTWHEEL_SOAK=1 $(PY) -m pytest -n $(WORKERS) --dist loadfile --timeout 0 $(SOAK_AWS) $(PYTEST_ARGS)
 
 mutation: $(VENV)/.project ## Count which mutants of the domain the tests notice (an hour; MODULES=... for some)
 	@$(PY) -m tests.mutation $(MODULES)

@@ -28,9 +28,7 @@ from cartwheel_aws._consume import SqsAnswer, SqsEvent, SqsWorker, receives
 from cartwheel_aws._direct import Invoker, take
 from cartwheel_aws._events import SnsEventBus, filter_policy
 from cartwheel_aws._names import Names, Place
-from cartwheel_aws._outside import SesMailer, SnsSms
 from cartwheel_aws._queue import AwsQueue, SqsSender
-from cartwheel_aws._secrets import SecretsManagerSecrets
 from cartwheel_local import LocalHost
 from tests.engines._driver import Answered, Asked, Server, as_json
 from tests.engines.aws._processes import ACCOUNT, REGION
@@ -40,7 +38,6 @@ from tests.support.ministack import start_ministack
 if TYPE_CHECKING:
     from mypy_boto3_sqs.literals import QueueAttributeNameType
 
-SENDER = "Köder & Söhne <shop@example.com>"
 LETTERS = App("letters", services=[Service("letters", collections=[DEAD_LETTERS])])
 Consume = Callable[[SqsEvent], SqsAnswer]
 Take = Callable[[str, str], None]
@@ -61,12 +58,9 @@ class Aws:
             self.sns = session.client("sns", endpoint_url=url)
             self.sqs = session.client("sqs", endpoint_url=url)
             self.functions = session.client("lambda", endpoint_url=url)
-            self.ses = session.client("sesv2", endpoint_url=url)
-            self.secrets = session.client("secretsmanager", endpoint_url=url)
-            for client in (self.dynamo, self.sns, self.sqs, self.functions, self.ses, self.secrets):
+            for client in (self.dynamo, self.sns, self.sqs, self.functions):
                 opened.callback(client.close)
             self._opened = opened.pop_all()
-        self.ses.create_email_identity(EmailIdentity="example.com")
 
     def close(self) -> None:
         """End the engine."""
@@ -225,7 +219,7 @@ class Stage:
 
 
 class StageHost(LocalHost):
-    """Is an application whose messaging and outside services are on AWS, and whose rest is here.
+    """Is an application whose messaging is on AWS, and whose rest is here.
 
     Dead letters are kept in DynamoDB, the application's own rows here; `faults` stands around the
     store of the former.
@@ -266,9 +260,6 @@ class StageHost(LocalHost):
             events=SnsEventBus(aws.sns, place.topic),
             queue=queue,
             dead_letters=self.letters,
-            mailer=SesMailer(aws.ses, SENDER),
-            sms=SnsSms(aws.sns),
-            secrets=SecretsManagerSecrets(aws.secrets, place.names, ports.clock),
         )
 
     def close(self) -> None:

@@ -42,10 +42,12 @@ class SchedulerContract(Contract):
             self.pass_time(host, 3 * seconds + 0.5)
             seen = ticks(host.ports, STEADY)
             passed = host.ports.clock.now() - opened
-        # A platform's ticks come a little late, never early, and none is left out.
+        # A platform's ticks come a little late, never early, and none is left out. Long schedules
+        # may have been deployed a moment before the host was opened.
+        some = max(1.0, seconds / 10)
         assert 2 <= len(seen) <= passed // seconds
-        assert seen[0] >= opened + seconds - 0.5
-        assert all(later - sooner >= seconds - 1 for sooner, later in pairwise(seen))
+        assert seen[0] >= opened + seconds - some / 2
+        assert all(later - sooner >= seconds - some for sooner, later in pairwise(seen))
 
     def test_a_schedule_that_fails_has_its_next_tick_and_holds_up_no_other(
         self, host: Host
