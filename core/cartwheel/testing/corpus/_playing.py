@@ -52,10 +52,11 @@ def corpus_app(programs: Iterable[Program]) -> App:
     return App("corpus", services=[service], workflows=[program.definition for program in listed])
 
 
-def on_host(host: Host, *, unique: str = "1") -> Driver:
+def on_host(host: Host, *, unique: str = "1", patience: int = PATIENCE) -> Driver:
     """Return a driver over a host that has opened the corpus's application.
 
-    `unique` ends the run ids, for hosts whose store has seen the corpus before.
+    `unique` ends the run ids, for hosts whose store has seen the corpus before. Runs end within
+    `patience` seconds after their last action; those that need virtual time have days.
     """
 
     def play(program: Program) -> Played:
@@ -69,12 +70,12 @@ def on_host(host: Host, *, unique: str = "1") -> Driver:
                 accepted.append(runtime.signal(run_id, act.name, act.payload, signal_id=act.id))
             else:
                 runtime.cancel(run_id)
-        run = _ended(host, run_id, program)
+        run = _ended(host, run_id, program, patience)
         earlier: list[str] = []
         for _ in range(program.redrives):
             earlier.append(str(run.status))
             runtime.redrive(run_id)
-            run = _ended(host, run_id, program)
+            run = _ended(host, run_id, program, patience)
         seen, error = observed(host.ports.store, run_id), run.error
         return Played(
             status=str(run.status),
@@ -104,8 +105,8 @@ def _pass_time(host: Host, seconds: float) -> None:
         host.settle()
 
 
-def _ended(host: Host, run_id: str, program: Program) -> Run:
-    patience = LONG_PATIENCE if program.long else PATIENCE
+def _ended(host: Host, run_id: str, program: Program, patience: int) -> Run:
+    patience = LONG_PATIENCE if program.long else patience
     began = host.ports.clock.now()
     host.settle()
     run = host.ports.workflows.status(run_id)
