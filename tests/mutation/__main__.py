@@ -20,7 +20,9 @@ from cosmic_ray.plugins import get_operator, operator_names  # type: ignore[impo
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 60
-"""How long the tests of one mutant may take; longer counts as noticed."""
+"""CPU time that the tests of one mutant may take; longer counts as noticed, and is said."""
+PATIENCE = 10 * SECONDS
+"""The same on the clock, for a mutant that waits for ever; a busy machine needs much of it."""
 SHOP, HTTP, E2E = "tests/unit/shop", "tests/unit/http", "tests/e2e"
 
 TARGETS: dict[str, tuple[str, ...]] = {
@@ -117,13 +119,16 @@ def survives(module: str, path: Path, mutant: str, tests: Sequence[str]) -> bool
     if child == 0:
         _run(module, path, mutant, tests)
     _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        print(f"  ended by {signal.Signals(os.WTERMSIG(status)).name}: {module}", flush=True)
     return os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0
 
 
 def _run(module: str, path: Path, mutant: str, tests: Sequence[str]) -> None:
     code = 1
     try:
-        signal.alarm(SECONDS)
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)
+        signal.alarm(PATIENCE)
         quiet = os.open(os.devnull, os.O_WRONLY)
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
