@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cartwheel.ports import Charge, DeadLetter, HistoryEntry, JsonObject, Mail, Run
-from shopctl._apps import SHOP, Project, load_project
 from shopctl._demo._client import Client, Order
 from shopctl._demo._day import Day
-from shopctl._local import beside
+from shopctl._demo._stage import Records
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Books:
     charges: tuple[Charge, ...]
     mails: tuple[Mail, ...]
     runs: tuple[Run, ...]
-    histories: dict[str, tuple[HistoryEntry, ...]]
+    histories: Mapping[str, tuple[HistoryEntry, ...]]
     """Of runs, by their id."""
     dead_letters: tuple[DeadLetter, ...]
 
@@ -82,20 +82,20 @@ def _all(staff: Client, path: str) -> list[JsonObject]:
             return found
 
 
-def close(
-    day: Day, orders: tuple[Order, ...], stock: tuple[Stock, ...], customers: dict[str, str]
+def together(
+    records: Records,
+    orders: tuple[Order, ...],
+    stock: tuple[Stock, ...],
+    customers: dict[str, str],
 ) -> Books:
-    """Put the books together; bank, mailbox and runs are read from the stopped shop's files."""
-    app = load_project(Project(SHOP, "the built-in shop", day.shop.data))
-    with beside(app, day.shop.data) as host:
-        runs = host.ports.workflows.list(limit=1000).runs
-        return Books(
-            orders=orders,
-            customers=customers,
-            stock=stock,
-            charges=host.bank.charges(),
-            mails=host.mailbox.mails(),
-            runs=runs,
-            histories={run.run_id: tuple(host.ports.workflows.history(run.run_id)) for run in runs},
-            dead_letters=tuple(host.ports.dead_letters.list(limit=100)),
-        )
+    """Put what the shop said and what its records hold together."""
+    return Books(
+        orders=orders,
+        customers=customers,
+        stock=stock,
+        charges=records.charges,
+        mails=records.mails,
+        runs=records.runs,
+        histories=records.histories,
+        dead_letters=records.dead_letters,
+    )

@@ -4,47 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from cartwheel.ports import ChargeStatus, JsonObject, RunStatus
+from cartwheel.ports import ChargeStatus, RunStatus
 from shopctl._demo._books import Books
 from shopctl._demo._client import euros
 from shopctl._demo._day import LAST_PIECES, RACERS, Day
+from shopctl._demo._stage import Check
 
 FINAL = frozenset({"confirmed", "rejected", "cancelled"})
 HOLDING = frozenset({ChargeStatus.AUTHORIZED, ChargeStatus.REQUIRES_ACTION})
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """Is one thing that must hold, whether it does, and the figures."""
-
-    claim: str
-    problems: tuple[str, ...]
-    figures: str
-
-    @property
-    def holds(self) -> bool:
-        """Tell whether nothing speaks against it."""
-        return not self.problems
-
-    def to_json(self) -> JsonObject:
-        """Give it as JSON."""
-        return {
-            "claim": self.claim,
-            "holds": self.holds,
-            "figures": self.figures,
-            "problems": [*self.problems],
-        }
-
-
-def check_all(day: Day, books: Books, exit_code: int | None) -> list[Check]:
-    """Check everything; an exit code other than 0 of the server counts, too."""
+def check_all(day: Day, books: Books, ending: Check) -> list[Check]:
+    """Check everything; how the stage ended counts, too."""
     found = [check(books) for check in _CHECKS]
     found.append(_race(day))
     found.append(_crash(day, books))
-    ended = () if exit_code == 0 else (f"exit code {exit_code}",)
-    found.append(Check("the server ended cleanly when asked to", ended, f"exit code {exit_code}"))
+    found.append(ending)
     return found
 
 

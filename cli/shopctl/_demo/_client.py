@@ -34,15 +34,16 @@ class Answer:
 class Client:
     """Sends requests as one person; may be used by one thread at a time."""
 
-    def __init__(self, url: str, token: str = "") -> None:
+    def __init__(self, url: str, token: str = "", pause: float = _LOOK_AGAIN) -> None:
         self.url = url
         self.token = token
+        self._pause = pause
 
     def send(
         self, method: str, path: str, body: JsonObject | None = None, *, key: str | None = None
     ) -> Answer:
         """Send a request and give the answer, whatever it says."""
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": "application/json", "Host": urlsplit(self.url).netloc}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         if body is not None:
@@ -50,8 +51,15 @@ class Client:
         if key is not None:
             headers["Idempotency-Key"] = key
         parts = urlsplit(self.url)
-        connection = http.client.HTTPConnection(
-            parts.hostname or "127.0.0.1", parts.port, timeout=TIMEOUT_SECONDS
+        kind = (
+            http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        )
+        host = parts.hostname or ""
+        # Names under localhost are this machine's, and not every resolver knows.
+        connection = kind(
+            "127.0.0.1" if host.endswith(".localhost") else host,
+            parts.port,
+            timeout=TIMEOUT_SECONDS,
         )
         try:
             content = None if body is None else json.dumps(body).encode()
@@ -97,7 +105,7 @@ class Client:
                 return order, seen
             if time.monotonic() > end:
                 raise CliError(f"order {order_id} is still {state} after {seconds:.0f} s")
-            time.sleep(_LOOK_AGAIN)
+            time.sleep(self._pause)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from cartwheel.ports import JsonObject, RunStatus
+from cartwheel.ports import JsonObject
 from shopctl._demo._client import Answer, Client, Order, amount_of, euros, new_key
-from shopctl._demo._server import ShopProcess
+from shopctl._demo._stage import Stage
 from shopctl._errors import CliError
-from shopctl._journal import open_folder
 
 PASSWORD = "correct horse battery staple"  # noqa: S105  # of people who exist for a minute
 STAFF = "staff@example.com"
@@ -20,7 +19,6 @@ RACERS = 8
 LAST_PIECES = 3
 SETTLE_SECONDS = 30.0
 CRASH_TRIES = 3
-_LOOK_AGAIN = 0.02
 
 Tell = Callable[[str], None]
 
@@ -29,7 +27,7 @@ Tell = Callable[[str], None]
 class Day:
     """Is what one chapter leaves to the next."""
 
-    shop: ShopProcess
+    stage: Stage
     tell: Tell
     url: str = ""
     staff: Client = field(default_factory=lambda: Client(""))
@@ -39,7 +37,7 @@ class Day:
     won: int = 0
     refused: int = 0
     crashes: int = 0
-    interrupted: dict[str, list[str]] = field(default_factory=dict)
+    interrupted: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """By order that a crash interrupted: the steps that were written before it."""
 
     def moved(self, url: str) -> None:
@@ -51,15 +49,18 @@ class Day:
     def wait_for_quiet(self) -> None:
         """Wait until no checkout or cancellation is under way any more, mails included."""
         end = time.monotonic() + SETTLE_SECONDS
-        with open_folder(self.shop.data, None) as folder:
-            while folder.list(status=RunStatus.RUNNING, workflow=None, limit=1).runs:
-                if time.monotonic() > end:
-                    raise CliError(f"a workflow is still running after {SETTLE_SECONDS:.0f} s")
-                time.sleep(_LOOK_AGAIN)
+        while self.stage.busy():
+            if time.monotonic() > end:
+                raise CliError(f"a workflow is still running after {SETTLE_SECONDS:.0f} s")
+            time.sleep(self.stage.pause)
+
+    def client(self) -> Client:
+        """Give somebody who can send requests."""
+        return Client(self.url, pause=self.stage.pause)
 
     def join(self, name: str) -> Client:
         """Register somebody and log them in."""
-        client = Client(self.url)
+        client = self.client()
         email = f"{name.lower()}@example.com"
         credentials: JsonObject = {"email": email, "password": PASSWORD}
         client.want(201, "POST", "/users/register", {**credentials, "name": name})
@@ -94,9 +95,9 @@ def accepted(answer: Answer) -> str:
 
 def opening(day: Day) -> None:
     """The shop opens"""
-    day.shop.add_staff(STAFF, PASSWORD)
-    day.url = day.shop.start()
-    day.staff = Client(day.url)
+    day.stage.add_staff(STAFF, PASSWORD)
+    day.url = day.stage.open()
+    day.staff = day.client()
     credentials: JsonObject = {"email": STAFF, "password": PASSWORD}
     tokens = day.staff.want(200, "POST", "/users/login", credentials)
     day.staff.token = str(tokens["access_token"])
@@ -104,7 +105,8 @@ def opening(day: Day) -> None:
     for item in items if isinstance(items, list) else []:
         if isinstance(item, dict):
             day.products[str(item["name"])] = str(item["product_id"])
-    day.tell(f"A server of its own answers at {day.url}, on SQLite in {day.shop.data}.")
+    words = day.stage.words
+    day.tell(f"{words.server} answers at {day.url}, {words.place}.")
     day.tell(f"{len(day.products)} products are on the shelves.")
 
 
@@ -174,27 +176,32 @@ def unknown(day: Day) -> None:
 
 
 def crash(day: Day) -> None:
-    """The server is killed in the middle of Erin's checkout"""
+    """{crash} in the middle of Erin's checkout"""
+    words = day.stage.words
     for number in range(1, CRASH_TRIES + 1):
         name = "Erin" if number == 1 else f"Erin{number}"
         erin = day.join(name)
         total = day.fill_cart(erin, "Chef's knife", "Enamel mug")
-        # Her bank's first answer gets lost, so that the checkout is under way for a moment.
-        order_id = accepted(checkout(erin, "tok_timeout_charged", total))
-        status = erin.order(order_id).status
-        day.shop.kill()
+
+        def place(erin: Client = erin, total: int = total) -> Order:
+            # Her bank's first answer gets lost, so that the checkout is under way for a moment.
+            return erin.order(accepted(checkout(erin, "tok_timeout_charged", total)))
+
+        crashed = day.stage.crash(place)
+        order_id = crashed.order.order_id
         day.crashes += 1
-        day.tell(f"{name}'s order is {status} when the process gets SIGKILL.")
-        done, running = _written(day, order_id)
+        day.tell(f"{name}'s order is {crashed.order.status} when {words.crashed}.")
         began = time.monotonic()
-        day.moved(day.shop.start())
-        if running:
-            day.interrupted[order_id] = done
-            day.tell(f"On the disk: {', '.join(done)}; the checkout had not ended.")
+        url, back = day.stage.recover()
+        day.moved(url)
+        if crashed.running:
+            day.interrupted[order_id] = crashed.written
+            written = ", ".join(crashed.written)
+            day.tell(f"{words.kept}: {written}; the checkout had not ended.")
         order, seen = erin.settled(order_id, SETTLE_SECONDS)
-        day.tell(f"Started again at {day.url}; {time.monotonic() - began:.1f} s later:")
+        day.tell(f"{back}; {time.monotonic() - began:.1f} s later:")
         _told(day, name, order, seen)
-        if running:
+        if crashed.running:
             return
         day.tell("The checkout was faster than the kill; once more.")
     raise CliError(f"{CRASH_TRIES} checkouts in a row ended before the process could be killed")
@@ -212,7 +219,7 @@ def second_thoughts(day: Day) -> None:
     while (order := ada.order(order_id)).status != "cancelled" or not order.at_rest:
         if time.monotonic() > end:
             raise CliError(f"order {order_id} is not cancelled but {order.status}")
-        time.sleep(_LOOK_AGAIN)
+        time.sleep(day.stage.pause)
     day.tell(f"The order is {order.status}, {euros(order.refunded)} went back to her.")
 
 
@@ -238,15 +245,3 @@ def _told(day: Day, name: str, order: Order, seen: list[str]) -> None:
 
 def _short(order_id: str) -> str:
     return order_id[:12]
-
-
-def _written(day: Day, order_id: str) -> tuple[list[str], bool]:
-    """Read from the dead server's journal what an order's checkout had done, and if it goes on."""
-    with open_folder(day.shop.data, None) as folder:
-        page = folder.list(status=None, workflow="checkout", limit=100)
-        run = next(run for run in page.runs if run.input.get("order_id") == order_id)
-        history = folder.history(run.run_id)
-    done = [
-        f"{entry.step} {'ok' if entry.error is None else entry.error.code}" for entry in history
-    ]
-    return done, run.ended_at is None

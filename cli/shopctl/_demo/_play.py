@@ -6,16 +6,18 @@ import contextlib
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 from cartwheel.ports import JsonObject
-from shopctl._demo._books import Books, ask, close
-from shopctl._demo._checks import Check, check_all
+from shopctl._demo._books import Books, ask, together
+from shopctl._demo._checks import check_all
 from shopctl._demo._client import euros
 from shopctl._demo._day import CHAPTERS, Day
-from shopctl._demo._server import ShopProcess
+from shopctl._demo._local_stage import LocalStage
+from shopctl._demo._stage import Check, Stage
 from shopctl._errors import CliError
 from shopctl._output import emit, progress, say, table
 
@@ -26,40 +28,60 @@ def play(data: Path | None, *, as_json: bool) -> int:
         return _play(folder, as_json=as_json)
 
 
-def _play(folder: Path, *, as_json: bool) -> int:
+@dataclass(frozen=True, slots=True)
+class Played:
+    """Is a day that is over: its story, the books, what must hold, and how long it took."""
+
+    story: tuple[JsonObject, ...]
+    books: Books
+    checks: tuple[Check, ...]
+    seconds: float
+
+    @property
+    def good(self) -> bool:
+        """Tell whether everything holds that must."""
+        return all(check.holds for check in self.checks)
+
+
+def play_on(stage: Stage, tell: Callable[[str], None]) -> Played:
+    """Play the day on a stage, which is closed at the end; each line is told as it happens."""
     began = time.monotonic()
     story: list[JsonObject] = []
     lines: list[str] = []
 
-    def tell(line: str) -> None:
+    def tell_line(line: str) -> None:
         lines.append(line)
-        if not as_json:
-            progress(f"   {line}")
+        tell(f"   {line}")
 
-    shop = ShopProcess(folder)
-    day = Day(shop, tell)
+    day = Day(stage, tell_line)
     try:
         for number, chapter in enumerate(CHAPTERS, 1):
-            title = chapter.__doc__ or chapter.__name__
+            title = (chapter.__doc__ or chapter.__name__).format(crash=stage.words.crash)
             lines = []
-            if not as_json:
-                progress(f"{number}. {title}")
+            tell(f"{number}. {title}")
             chapter(day)
             story.append({"title": title, "lines": [*lines]})
         day.wait_for_quiet()
         asked = ask(day)
-        exit_code = shop.stop()
+        ending = stage.close()
     finally:
-        shop.stop()
-    books = close(day, *asked)
-    checks = check_all(day, books, exit_code)
-    seconds = time.monotonic() - began
-    good = all(check.holds for check in checks)
+        stage.close()
+    books = together(stage.records(), *asked)
+    checks = check_all(day, books, ending)
+    return Played(tuple(story), books, tuple(checks), time.monotonic() - began)
+
+
+def _play(folder: Path, *, as_json: bool) -> int:
+    played = play_on(LocalStage(folder), _silence if as_json else progress)
     if as_json:
-        emit(_document(story, books, checks, seconds))
+        emit(_document(played))
     else:
-        _print(books, checks, seconds)
-    return 0 if good else 1
+        _print(played)
+    return 0 if played.good else 1
+
+
+def _silence(line: str) -> None:
+    """Say nothing."""
 
 
 @contextlib.contextmanager
@@ -93,7 +115,8 @@ def _ended_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _print(books: Books, checks: list[Check], seconds: float) -> None:
+def _print(played: Played) -> None:
+    books, checks = played.books, played.checks
     say("\nOrders")
     table(
         ("order", "customer", "status", "reason", "total", "payment", "taken", "given back"),
@@ -143,16 +166,15 @@ def _print(books: Books, checks: list[Check], seconds: float) -> None:
             say(f"      {problem}")
     failed = sum(not check.holds for check in checks)
     verdict = f"{failed} of {len(checks)} do NOT hold" if failed else f"all {len(checks)} hold"
-    say(f"\n{verdict}; {seconds:.1f} s")
+    say(f"\n{verdict}; {played.seconds:.1f} s")
 
 
-def _document(
-    story: list[JsonObject], books: Books, checks: list[Check], seconds: float
-) -> JsonObject:
+def _document(played: Played) -> JsonObject:
+    books = played.books
     return {
-        "ok": all(check.holds for check in checks),
-        "seconds": round(seconds, 1),
-        "story": [*story],
+        "ok": played.good,
+        "seconds": round(played.seconds, 1),
+        "story": [*played.story],
         "orders": [order.body for order in books.orders],
         "stock": [stock.to_json() for stock in books.stock],
         "payments": [
@@ -169,5 +191,5 @@ def _document(
             for c in books.charges
         ],
         "mails": [{"id": m.id, "to": m.to, "subject": m.subject} for m in books.mails],
-        "checks": [check.to_json() for check in checks],
+        "checks": [check.to_json() for check in played.checks],
     }

@@ -9,12 +9,16 @@ is escaped; AWS says that it is the size of the items, so here they are added up
 
 ministack runs functions of Python under a runner of its own, which gives every error one name. With
 RUNTIME_CLIENT, a Python that has AWS's runtime client, they run under that: as functions of a
-provided runtime whose bootstrap starts the client, with the layers on Python's path. ministack
-starts a process for each invocation that comes while others are under way; AWS has the machines for
-that, and here a few processes of each function take turns.
+provided runtime whose bootstrap starts the client, with the layers on Python's path. A function
+works off two batches of messages at a time, as if its event sources were set to that, and calls
+without a caller who waits count among them, so that a small machine is not full of processes.
 
 ministack answers `/health` itself, also when it is an application's API that is asked. Here only
 the paths under its own name are its own.
+
+A crash can be ordered with a file, crash.json: the function's process is killed with SIGKILL when,
+in that task, it writes to that table - before the write is done, or after it and before the answer.
+The file is gone once that has happened.
 """
 
 from __future__ import annotations
@@ -28,6 +32,9 @@ import tempfile
 import threading
 import urllib.request
 import zipfile
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 from typing import cast
@@ -37,7 +44,11 @@ dynamodb = import_module("ministack.services.dynamodb")
 server = import_module("ministack.app")
 TRANSACTION_BYTES = 4 * 1024 * 1024
 REQUEST_BYTES = 4 * TRANSACTION_BYTES
+BATCHES = 2
+"""Batches of messages that a function works off at a time."""
+CRASH = Path("crash.json")
 transact = dynamodb._transact_write_items
+put = dynamodb._put_item
 
 
 def proxied(func: object, event: object, url: str, request_id: str) -> dict[str, object]:
@@ -61,21 +72,61 @@ def measured(data: dict[str, list[dict[str, dict[str, dict[str, object]]]]]) -> 
     return transact(data)
 
 
+workers = import_module("ministack.core.lambda_runtime")
+under_way: Counter[tuple[str, str]] = Counter()
+"""How many invocations are under way, by function and task."""
+ordering = threading.Lock()
+
+
+def killed(tables: set[str], when: str) -> bool:
+    """Kill the process whose crash is ordered for this write, and tell whether one was."""
+    if not CRASH.exists():
+        return False
+    with ordering:
+        if not CRASH.exists():
+            return False
+        told = json.loads(CRASH.read_text())
+        place = (told["function"], told["task"])
+        if told["when"] != when or told["table"] not in tables or not under_way[place]:
+            return False
+        for pool in list(workers._workers.values()):
+            for worker in pool:
+                if worker.in_use and worker.func_name == told["function"]:
+                    worker._proc.kill()
+        CRASH.unlink()
+    return True
+
+
+def crashing(
+    write: Callable[[dict[str, object]], object], tables: Callable[[dict[str, object]], set[str]]
+) -> Callable[[dict[str, object]], object]:
+    """Let a crash happen before a write and after it."""
+
+    def done(data: dict[str, object]) -> object:
+        if killed(tables(data), "before"):
+            # Nobody is there any more to read it.
+            return dynamodb.error_response_json("InternalServerError", "the caller is gone", 500)
+        answer = write(data)
+        killed(tables(data), "after")
+        return answer
+
+    return done
+
+
+def of_transaction(data: dict[str, object]) -> set[str]:
+    """Name the tables that a transaction writes to."""
+    actions = cast("list[dict[str, dict[str, str]]]", data.get("TransactItems", []))
+    return {write.get("TableName", "") for action in actions for write in action.values()}
+
+
 CLIENT = os.environ.get("RUNTIME_CLIENT")
 BOOTSTRAP = """#!/bin/sh
 export PYTHONPATH="$LAMBDA_TASK_ROOT$RUNTIME_LAYERS" PYTHONDONTWRITEBYTECODE=1
 exec "$RUNTIME_CLIENT" -m awslambdaric "$_HANDLER"
 """
-AT_ONCE = 4
-"""How many processes a function has at most."""
 run_provided = lambda_svc._execute_function_provided_warm
 unpacking = threading.Lock()
-
-
-@functools.cache
-def turns(function: str) -> threading.Semaphore:
-    """Give what the invocations of a function take turns by."""
-    return threading.Semaphore(AT_ONCE)
+batches: defaultdict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(BATCHES))
 
 
 @functools.cache
@@ -109,12 +160,25 @@ def under_the_client(func: dict[str, object], event: object, request_id: str) ->
     config |= {"Runtime": "provided.al2023", "Environment": {"Variables": variables}}
     code = func.get("code_zip")
     packed = started_by_bootstrap(code) if isinstance(code, bytes) else code
-    with turns(str(config["FunctionName"])):
-        return run_provided({**func, "config": config, "code_zip": packed}, event, request_id)
+    name = str(config["FunctionName"])
+    given_event = cast("dict[str, object]", event) if isinstance(event, dict) else {}
+    place = (name, str(given_event.get("task")))
+    with ExitStack() as held:
+        if "Records" in given_event or "consumer" in given_event:
+            held.enter_context(batches[name])
+        with ordering:
+            under_way[place] += 1
+        try:
+            return run_provided({**func, "config": config, "code_zip": packed}, event, request_id)
+        finally:
+            with ordering:
+                under_way[place] -= 1
 
 
 if CLIENT:
     vars(lambda_svc)["_execute_function_warm"] = under_the_client
+    vars(dynamodb)["_put_item"] = crashing(put, lambda data: {str(data.get("TableName"))})
+    transact = crashing(transact, of_transaction)
 vars(dynamodb).update(_transact_write_items=measured, _DDB_TXN_MAX_BYTES=REQUEST_BYTES)
 vars(lambda_svc)["_execute_function_proxy"] = proxied
 vars(server)["_HEALTH_PATHS"] = ("/_ministack/health",)

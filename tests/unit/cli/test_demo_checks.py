@@ -22,7 +22,7 @@ from shopctl._demo._books import Books, Stock
 from shopctl._demo._checks import check_all
 from shopctl._demo._client import Order
 from shopctl._demo._day import LAST_PIECES, RACERS, Day
-from shopctl._demo._server import ShopProcess
+from shopctl._demo._local_stage import LocalStage, ended
 
 AT = "2026-01-01T00:00:00.000Z"
 CLAIMS = 12
@@ -83,14 +83,14 @@ BOOKS = Books(
 
 def day() -> Day:
     story: list[str] = []
-    found = Day(ShopProcess(Path()), tell=story.append)
+    found = Day(LocalStage(Path()), tell=story.append)
     found.won, found.refused = LAST_PIECES, RACERS - LAST_PIECES
-    found.interrupted = {"good": ["validate ok"]}
+    found.interrupted = {"good": ("validate ok",)}
     return found
 
 
 def test_right_books_pass() -> None:
-    checks = check_all(day(), BOOKS, 0)
+    checks = check_all(day(), BOOKS, ended(0))
     assert [check.problems for check in checks] == [()] * CLAIMS
 
 
@@ -160,7 +160,7 @@ WRONG: list[tuple[str, Books, str]] = [
 
 @pytest.mark.parametrize(("_", "books", "claim"), WRONG, ids=[name for name, *_ in WRONG])
 def test_wrong_books_are_caught(_: str, books: Books, claim: str) -> None:
-    failed = [check.claim for check in check_all(day(), books, 0) if not check.holds]
+    failed = [check.claim for check in check_all(day(), books, ended(0)) if not check.holds]
     assert any(claim in name for name in failed), failed
 
 
@@ -175,11 +175,11 @@ def test_wrong_books_are_caught(_: str, books: Books, claim: str) -> None:
 def test_a_day_that_went_otherwise_is_caught(change: Callable[[Day], None], claim: str) -> None:
     found = day()
     change(found)
-    failed = [check.claim for check in check_all(found, BOOKS, 0) if not check.holds]
+    failed = [check.claim for check in check_all(found, BOOKS, ended(0)) if not check.holds]
     assert any(claim in name for name in failed), failed
 
 
 @pytest.mark.parametrize("code", [1, -9, None])
 def test_a_server_that_did_not_end_cleanly_is_caught(code: int | None) -> None:
-    failed = [check.claim for check in check_all(day(), BOOKS, code) if not check.holds]
+    failed = [check.claim for check in check_all(day(), BOOKS, ended(code)) if not check.holds]
     assert failed == ["the server ended cleanly when asked to"]
