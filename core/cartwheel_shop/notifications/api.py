@@ -107,13 +107,13 @@ def _tell(ctx: Context, status: str, news: OrderNews) -> None:
 def _write(ctx: Context, news: OrderNews, template: Template, facts: Facts, part: str = "") -> None:
     if news.email is not None:
         key = ":".join(filter(None, (news.order_id, template, part)))
-        notifications.notify(ctx.ports, key, template, news.email, facts)
+        notifications.notify(ctx.ports, key, template, news.email, facts, by=ctx.key)
 
 
 def _text(ctx: Context, news: OrderNews, template: Template, facts: Facts, part: str = "") -> None:
     if news.phone is not None:
         key = ":".join(filter(None, (news.order_id, template, part, "sms")))
-        notifications.notify(ctx.ports, key, template, news.phone, facts, channel="sms")
+        notifications.notify(ctx.ports, key, template, news.phone, facts, by=ctx.key, channel="sms")
 
 
 @service.task(retry=PATIENT)
@@ -123,5 +123,6 @@ def send(ctx: Context, cmd: Notice) -> Sent:
     if cmd.to is None or template is None:
         return Sent(outcome="skipped")
     facts = Facts(cmd.order_id, cmd.total, cmd.reason)
-    notifications.notify(ctx.ports, f"{cmd.order_id}:{template}", template, cmd.to, facts)
+    key = f"{cmd.order_id}:{template}"
+    notifications.notify(ctx.ports, key, template, cmd.to, facts, by=ctx.key)
     return Sent(outcome="sent")

@@ -83,6 +83,9 @@ class Notification(Record):
     html: str
     created_at: str
     sent_at: str | None = None
+    taken_by: str | None = None
+    taken_until: str | None = None
+    """Who hands it over, and until when nobody else may."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from cartwheel.ports import Mail, Ports, TextMessage
+from cartwheel.ports import Mail, Ports, TextMessage, Unavailable, rfc3339
 from cartwheel.unit import Unit, transact
 from cartwheel_shop._base import digest, now_text, read
 from cartwheel_shop.notifications.model import (
@@ -18,6 +18,8 @@ from cartwheel_shop.notifications.model import (
 
 COLLECTION = "notifications"
 NOTIFICATION = "notification"
+TAKEN_SECONDS = 60
+"""How long who began to hand a message over has it to themselves."""
 
 
 def notify(
@@ -27,24 +29,35 @@ def notify(
     to: str,
     facts: Facts | None = None,
     *,
+    by: str = "",
     channel: Channel = "email",
     token: str | None = None,
 ) -> Notification:
     """Send a message once per key and keep it; `token` is a secret that is sent and not kept.
 
-    A crash between handing the message over and noting it sends the same one, with the same id,
-    again: mailboxes drop it, and a reader of plain SMTP may see it twice.
+    `by` names whose work this is, the same when it is tried again: of two who come with the same
+    key at once, a workflow and a consumer of its event, one sends, and the other is told
+    Unavailable and finds it sent later. A crash between handing the message over and noting it
+    sends the same one, with the same id, again: mailboxes drop it, and a reader of plain SMTP may
+    see it twice.
     """
     notification_id = f"ntf_{digest(key)}"
     draft = compose(
         notification_id, template, to, facts or Facts(), at=now_text(ports), channel=channel
     )
 
-    def write(unit: Unit) -> Notification:
+    def take(unit: Unit) -> Notification:
         existing = unit.get(NOTIFICATION, Notification)
-        if existing is None:
-            unit.put(NOTIFICATION, draft)
-        return existing or draft
+        if existing is not None and existing.sent_at is not None:
+            return existing
+        current = existing or draft
+        until = current.taken_until
+        if until is not None and current.taken_by != by and now_text(ports) < until:
+            raise Unavailable(f"message {notification_id} is being sent by {current.taken_by}")
+        later = rfc3339(ports.clock.now() + TAKEN_SECONDS)
+        taken = current.model_copy(update={"taken_by": by, "taken_until": later})
+        unit.put(NOTIFICATION, taken)
+        return taken
 
     def mark(unit: Unit) -> Notification:
         current = unit.get(NOTIFICATION, Notification) or draft
@@ -54,7 +67,7 @@ def notify(
         unit.put(NOTIFICATION, sent)
         return sent
 
-    found = transact(ports, COLLECTION, notification_id, write)
+    found = transact(ports, COLLECTION, notification_id, take)
     if found.sent_at is not None:
         return found
     _hand_over(ports, found, token)

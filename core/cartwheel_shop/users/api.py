@@ -267,7 +267,9 @@ def send_reset(ctx: Context, message: Message) -> None:
     begun = recovery.begin_reset(ctx.ports, message.id, email)
     if begun is not None:
         user, token = begun
-        notifications.notify(ctx.ports, message.id, "password_reset", user.email, token=token)
+        notifications.notify(
+            ctx.ports, message.id, "password_reset", user.email, by=ctx.key, token=token
+        )
 
 
 @service.route("GET", "/users", permission=ADMIN, errors=[BadRequest])

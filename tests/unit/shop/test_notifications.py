@@ -19,14 +19,52 @@ from cartwheel_workflows.shop import shop_app
 T = TypeVar("T")
 
 
-def send(ports: Ports, key: str = "run:notify") -> None:
+def send(ports: Ports, key: str = "run:notify", by: str = "") -> None:
     notifications.notify(
         ports,
         key,
         "order_confirmed",
         "ada@example.org",
         Facts("ord_1", Money(amount=1290)),
+        by=by,
     )
+
+
+def test_of_two_who_send_the_same_at_once_one_sends() -> None:
+    refused: list[str] = []
+
+    def hook(call: PortCall, invoke: Callable[[], T]) -> T:
+        if call.port == "mailer" and not refused:
+            with pytest.raises(Unavailable, match="is being sent by a workflow") as raised:
+                send(host.ports, by="a consumer")
+            refused.append(str(raised.value))
+        return invoke()
+
+    host = MemoryHost(shop_app(), HostOptions(log=discard, hook=hook))
+    send(host.ports, by="a workflow")
+    send(host.ports, by="a consumer")
+    assert len(refused) == 1
+    assert len(host.mailbox.mails()) == 1
+
+
+def test_a_message_whose_sender_is_lost_is_sent_by_another_in_a_while() -> None:
+    down = [True]
+
+    def hook(call: PortCall, invoke: Callable[[], T]) -> T:
+        if call.port == "mailer" and down[0]:
+            raise Unavailable("the mail server did not answer")
+        return invoke()
+
+    host = MemoryHost(shop_app(), HostOptions(log=discard, hook=hook))
+    with pytest.raises(Unavailable, match="mail server"):
+        send(host.ports, by="a workflow")
+    down.clear()
+    down.append(False)
+    with pytest.raises(Unavailable, match="is being sent by a workflow"):
+        send(host.ports, by="a consumer")
+    host.clock.advance(notifications.TAKEN_SECONDS)
+    send(host.ports, by="a consumer")
+    assert len(host.mailbox.mails()) == 1
 
 
 def test_a_message_is_sent_once_per_key_and_kept(host: MemoryHost) -> None:
