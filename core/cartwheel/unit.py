@@ -31,6 +31,8 @@ R = TypeVar("R", bound="BaseModel | None")
 OUTBOX_FIELD = "_outbox"
 OUTBOX_INDEX = Index("_outbox", OUTBOX_FIELD)
 PENDING = "pending"
+OUTBOX_SECONDS = 10
+"""How old an event in an outbox has to be for others than its writer to publish it."""
 TRIES = 40
 """Commits tried under contention before the caller is told Unavailable."""
 _FIRST_WAIT, _LONGEST_WAIT = 0.001, 0.064
@@ -205,14 +207,21 @@ def publish_outbox(ports: Ports, collection: str, partition: str, events: list[E
 
 
 def sweep_outbox(ports: Ports, collections: tuple[str, ...]) -> int:
-    """Publish the events that a crash left in outboxes; gives how many."""
+    """Publish the events that a crash left in outboxes; gives how many.
+
+    Who wrote an event within OUTBOX_SECONDS is likely to publish it at this moment, and is left
+    to: each event that goes out twice has its consumers race one another.
+    """
     count = 0
+    since = rfc3339(ports.clock.now() - OUTBOX_SECONDS)
     for collection in collections:
         cursor: str | None = None
         while True:
             page = ports.store.query(collection, OUTBOX_INDEX.name, PENDING, cursor=cursor)
             for row in page.rows:
                 event = _event(row.data)
+                if event.at > since:
+                    continue
                 publish_outbox(ports, collection, row.partition, [event])
                 count += 1
             cursor = page.next

@@ -151,7 +151,7 @@ def test_an_event_that_a_crash_left_in_the_outbox_keeps_its_trace(world: World) 
         from cartwheel.ports import Put
         from cartwheel.unit import outbox_key, outbox_row
 
-        left = Event("evt-left", "job.begun", {}, "2026-01-01T00:00:00Z", PARENT)
+        left = Event("evt-left", "job.begun", {}, "2025-12-31T23:59:00Z", PARENT)
         host.ports.store.commit("jobs", "p", [Put(outbox_key(left), outbox_row(left), 0)])
         host.dispatcher.tick("cartwheel.sweep_outbox")
         host.settle()

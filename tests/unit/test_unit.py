@@ -14,7 +14,7 @@ from cartwheel.context import Context
 from cartwheel.host import HostOptions
 from cartwheel.log import discard
 from cartwheel.ports import Event, PortCall, Unavailable
-from cartwheel.unit import TRIES, Unit, sweep_outbox, transact
+from cartwheel.unit import OUTBOX_SECONDS, TRIES, Unit, sweep_outbox, transact
 from cartwheel_memory import MemoryDisk, MemoryHost
 
 T = TypeVar("T")
@@ -180,8 +180,10 @@ def test_an_event_left_in_the_outbox_by_a_crash_is_swept() -> None:
     with pytest.raises(_Crash):
         transact(open_host(world, crash, disk).ports, "counters", "p", increment, key="k")
     host = open_host(world, disk=disk)
-    host.settle()
+    host.settle(OUTBOX_SECONDS - 1)
     assert world.events == []
+    assert sweep_outbox(host.ports, ("counters",)) == 0
+    host.settle(1)
     assert sweep_outbox(host.ports, ("counters",)) == 1
     host.settle()
     assert world.events == ["evt_000001"]

@@ -20,7 +20,7 @@ from cartwheel.testing._scheduled_app import (
     steady_seconds,
     ticks,
 )
-from cartwheel.unit import OUTBOX_FIELD, PENDING
+from cartwheel.unit import OUTBOX_FIELD, OUTBOX_SECONDS, PENDING
 
 
 class SchedulerContract(Contract):
@@ -58,7 +58,7 @@ class SchedulerContract(Contract):
     def test_an_event_that_a_crash_left_in_an_outbox_is_swept_and_delivered(
         self, host: Host
     ) -> None:
-        at = rfc3339(host.ports.clock.now())
+        at = rfc3339(host.ports.clock.now() - OUTBOX_SECONDS)
         row: JsonObject = {
             OUTBOX_FIELD: PENDING,
             "id": "evt_left",
