@@ -16,11 +16,15 @@ SERVICE = (
     "Lambda.SdkClientException",
     "Lambda.ClientExecutionTimeoutException",
     "Lambda.TooManyRequestsException",
-)
-"""What the function service raises without having run the function to its end."""
-BROKEN = (
     "Lambda.Unknown",
     "Runtime.ExitError",
+)
+"""What the function service raises without having run the function to its end.
+
+A process that is gone in the middle, for lack of memory or with its machine, is no answer either:
+what it had done by then is not known, as after a call that timed out.
+"""
+BROKEN = (
     "Runtime.HandlerNotFound",
     "Runtime.ImportModuleError",
     "Runtime.MarshalError",
