@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,22 @@ from cartwheel.log import discard
 from shopctl._errors import CliError, UsageError
 
 if TYPE_CHECKING:
+    from cartwheel.deployment import Access
     from cartwheel_local import LocalHost
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """Is a stage at a provider."""
+
+    provider: str
+    access: Access
+
+    def open(self, app: App) -> Host:
+        """Open the stage beside its functions; raises AdapterError for one that can't be."""
+        from cartwheel.plugins import load_adapter
+
+        return load_adapter(self.provider).open(app, HostOptions(log=discard, access=self.access))
 
 
 def read_password(from_stdin: bool) -> str:
@@ -31,12 +47,14 @@ def read_password(from_stdin: bool) -> str:
     return password
 
 
-def add_user(app: App, folder: Path, *, email: str, password: str, name: str, role: str) -> str:
-    """Add a user to the shop in a data folder and give the user's id."""
+def add_user(
+    app: App, where: Path | Remote, *, email: str, password: str, name: str, role: str
+) -> str:
+    """Add a user to the shop in a data folder, or at a stage, and give the user's id."""
     _require(app, "users", "users add")
     from cartwheel_shop.users import service as users
 
-    with _open(app, folder) as host:
+    with _open(app, where) if isinstance(where, Path) else where.open(app) as host:
         user = users.create_user(host.ports, email, password, role)
         if name:
             users.rename(host.ports, user.user_id, name)

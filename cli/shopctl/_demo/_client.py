@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from cartwheel.ports import Json, JsonObject
 from shopctl._errors import CliError
 
-TIMEOUT_SECONDS = 30.0
+TIMEOUT_SECONDS = 60.0
 UNDER_WAY = frozenset({"pending", "processing"})
 MOVING = frozenset({"authorizing", "unknown", "capturing", "voiding", "refunding"})
 _LOOK_AGAIN = 0.02

@@ -17,7 +17,7 @@ PASSWORD = "correct horse battery staple"  # noqa: S105  # of people who exist f
 STAFF = "staff@example.com"
 RACERS = 8
 LAST_PIECES = 3
-SETTLE_SECONDS = 30.0
+SETTLE_SECONDS = 60.0
 CRASH_TRIES = 3
 
 Tell = Callable[[str], None]

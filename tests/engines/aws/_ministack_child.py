@@ -9,9 +9,9 @@ is escaped; AWS says that it is the size of the items, so here they are added up
 
 ministack runs functions of Python under a runner of its own, which gives every error one name. With
 RUNTIME_CLIENT, a Python that has AWS's runtime client, they run under that: as functions of a
-provided runtime whose bootstrap starts the client, with the layers on Python's path. A function
-works off two batches of messages at a time, as if its event sources were set to that, and calls
-without a caller who waits count among them, so that a small machine is not full of processes.
+provided runtime whose bootstrap starts the client, with the layers on Python's path. So that a
+small machine is not full of processes, a function does a few things of a kind at a time (SLOTS),
+and what comes beyond waits; kinds have slots of their own, since requests wait for tasks.
 
 ministack answers `/health` itself, also when it is an application's API that is asked. Here only
 the paths under its own name are its own.
@@ -32,9 +32,8 @@ import tempfile
 import threading
 import urllib.request
 import zipfile
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable
-from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 from typing import cast
@@ -44,8 +43,8 @@ dynamodb = import_module("ministack.services.dynamodb")
 server = import_module("ministack.app")
 TRANSACTION_BYTES = 4 * 1024 * 1024
 REQUEST_BYTES = 4 * TRANSACTION_BYTES
-BATCHES = 2
-"""Batches of messages that a function works off at a time."""
+SLOTS = {"http": 3, "batch": 1, "other": 3}
+"""How many requests, batches of messages and other events a function answers at a time."""
 CRASH = Path("crash.json")
 transact = dynamodb._transact_write_items
 put = dynamodb._put_item
@@ -126,7 +125,7 @@ exec "$RUNTIME_CLIENT" -m awslambdaric "$_HANDLER"
 """
 run_provided = lambda_svc._execute_function_provided_warm
 unpacking = threading.Lock()
-batches: defaultdict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(BATCHES))
+slots: dict[tuple[str, str], threading.Semaphore] = {}
 
 
 @functools.cache
@@ -163,9 +162,11 @@ def under_the_client(func: dict[str, object], event: object, request_id: str) ->
     name = str(config["FunctionName"])
     given_event = cast("dict[str, object]", event) if isinstance(event, dict) else {}
     place = (name, str(given_event.get("task")))
-    with ExitStack() as held:
-        if "Records" in given_event or "consumer" in given_event:
-            held.enter_context(batches[name])
+    kind = "http" if "requestContext" in given_event else "other"
+    kind = "batch" if "Records" in given_event else kind
+    with ordering:
+        slot = slots.setdefault((name, kind), threading.Semaphore(SLOTS[kind]))
+    with slot:
         with ordering:
             under_way[place] += 1
         try:
