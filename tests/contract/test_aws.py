@@ -29,7 +29,7 @@ from cartwheel.realtime import RealClock
 from cartwheel.testing import OpenHost, Send, Serve, target_of
 from cartwheel.testing._base import fresh, notes
 from cartwheel.testing._scheduled_app import BROKEN, EVENT, LEFT, STEADY, ticks
-from cartwheel.unit import OUTBOX_FIELD, PENDING
+from cartwheel.unit import OUTBOX_FIELD, OUTBOX_SECONDS, PENDING
 from cartwheel_aws import Names
 from cartwheel_aws._outside import ID_ATTRIBUTE, ID_HEADER
 from cartwheel_aws._secrets import SecretsManagerSecrets
@@ -94,7 +94,7 @@ class TestSchedules:
         with sky.host(stage, stage.app) as host:
             event_id = fresh("evt")
             row: JsonObject = {OUTBOX_FIELD: PENDING, "id": event_id, "type": EVENT}
-            row |= {"data": {"n": 1}, "at": rfc3339(host.ports.clock.now())}
+            row |= {"data": {"n": 1}, "at": rfc3339(host.ports.clock.now() - OUTBOX_SECONDS)}
             host.ports.store.commit(LEFT, "place", [Put(f"outbox#{event_id}", row, 0)])
             assert sent_by(sky, stage, SWEEPER)
             assert host.ports.store.get(LEFT, "place", f"outbox#{event_id}") is None
