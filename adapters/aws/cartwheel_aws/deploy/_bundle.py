@@ -36,6 +36,9 @@ from cartwheel_aws.deploy._yaml import to_yaml
 
 _TRACES = "CARTWHEEL_OTEL"
 
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+MOST_BYTES, MOST_RESOURCES = 1_000_000, 500
+
 
 def build(
     manifest: Manifest, options: BuildOptions, *, package: Callable[..., Packages] = packages
@@ -73,8 +76,8 @@ def build(
     )
     app_stack = AppStack(whole, names, code, machines, settings).template()
     files: dict[str, bytes] = {
-        "data.yaml": to_yaml(data_stack(whole, names)),
-        "template.yaml": to_yaml(app_stack),
+        "data.yaml": _template("data.yaml", data_stack(whole, names)),
+        "template.yaml": _template("template.yaml", app_stack),
         "manifest.json": manifest.model_dump_json(indent=2).encode(),
         "openapi.json": _text(openapi(_app(manifest.source))),
         "README.md": _readme(manifest, names).encode(),
@@ -84,6 +87,19 @@ def build(
     for what, one in _all(built).items():
         files[keys[what]] = one.content
     return Bundle("aws", manifest.app, options.stage, files, (*built.notes, *_sizes(built)))
+
+
+def _template(file: str, template: JsonObject) -> bytes:
+    """Write a template; raises ConfigurationError for one that CloudFormation would not take."""
+    text = to_yaml(template)
+    resources = cast("JsonObject", template["Resources"])
+    if len(text) > MOST_BYTES or len(resources) > MOST_RESOURCES:
+        raise ConfigurationError(
+            f"{file} has {len(text)} bytes and {len(resources)} resources, and CloudFormation "
+            f"takes {MOST_BYTES} bytes and {MOST_RESOURCES} resources: deploy some of the services "
+            "and workflows as an application of their own"
+        )
+    return text
 
 
 def _app(source: str) -> App:
