@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 from cartwheel.ports import ConfigurationError, Hook, PortCall
+from cartwheel.unit import OUTBOX_INDEX
 
 if TYPE_CHECKING:
     from cartwheel.app import App
@@ -51,12 +52,14 @@ class at_work:  # noqa: N801  # used like a function: `with at_work("orders.on_p
 class Uses:
     """Names what functions touch: collections, queues, workflows, secrets, ports.
 
-    `writes` includes reading. `runs` names the workflows that are started or steered. Ports are
+    `writes` includes reading. `queries` names the collections whose indexes are asked, beside what
+    is read of them by key. `runs` names the workflows that are started or steered. Ports are
     `events` (who emits or publishes), `mailer`, `sms` and `payments`.
     """
 
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    queries: tuple[str, ...] = ()
     sends: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
@@ -97,6 +100,8 @@ def need(call: PortCall) -> Uses:
     match call.port, call.operation:
         case "store", "commit":
             return Uses(writes=(call.subject,))
+        case "store", "query":
+            return Uses(queries=(call.subject,))
         case "store", _:
             return Uses(reads=(call.subject,))
         case "queue", _:
@@ -123,7 +128,12 @@ def uses_of(app: App) -> Mapping[str, Uses]:
 
 def _uses(app: App, name: str) -> Uses:
     service = next(each for each in app.services if each.name == name)
-    found = service.uses | Uses(writes=tuple(each.name for each in service.collections))
+    own = service.collections
+    found = service.uses | Uses(
+        writes=tuple(each.name for each in own),
+        # The outbox's index is the sweeper's.
+        queries=tuple(each.name for each in own if set(each.indexes) - {OUTBOX_INDEX}),
+    )
     if service.routes and app.authenticate is not None:
         found |= app.authenticate_uses
     if any(route.idempotent for route in service.routes):
@@ -138,6 +148,7 @@ def problems(app: App) -> Iterable[str]:
     known: dict[str, Iterable[str]] = {
         "reads": app.collections,
         "writes": app.collections,
+        "queries": app.collections,
         "sends": app.queues,
         "runs": app.workflows,
         "ports": ("events", "mailer", "sms", "payments"),

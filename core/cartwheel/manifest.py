@@ -64,6 +64,7 @@ class UsesSpec(_Data):
 
     reads: tuple[str, ...]
     writes: tuple[str, ...]
+    queries: tuple[str, ...]
     sends: tuple[str, ...]
     runs: tuple[str, ...]
     secrets: tuple[str, ...]
@@ -151,7 +152,7 @@ def manifest_of(app: App, source: str) -> Manifest:
             FunctionSpec(
                 name=KEEPER,
                 schedules=(ScheduleSpec(name=SWEEPER, seconds=SWEEP_SECONDS),),
-                uses=_uses(Uses(writes=swept, ports=("events",))),
+                uses=_uses(Uses(writes=swept, queries=swept, ports=("events",))),
             ),
         ),
         collections=tuple(
@@ -218,6 +219,7 @@ def _uses(uses: Uses) -> UsesSpec:
     return UsesSpec(
         reads=uses.reads,
         writes=uses.writes,
+        queries=uses.queries,
         sends=uses.sends,
         runs=uses.runs,
         secrets=uses.secrets,

@@ -13,12 +13,17 @@ _CHILD = Path(setup.__file__).parent / "_ministack_child.py"
 
 
 def start_ministack(
-    second: float = 1.0, *, corrected: bool = True, functions: bool = False
+    second: float = 1.0,
+    *,
+    corrected: bool = True,
+    functions: bool = False,
+    asked: Path | None = None,
 ) -> Process:
     """Start ministack on a free loopback port; a second of a workflow's wait takes `second`.
 
     It runs with the corrections of its child script unless they are not wanted. With `functions`
-    it runs packages of functions, under AWS's own runtime client.
+    it runs packages of functions, under AWS's own runtime client. With `asked`, a file, callers are
+    held to their policies, and what they asked for is written there.
     """
     require("ministack", setup.is_ready(setup.MINISTACK), HOW)
     port = free_port()
@@ -36,5 +41,7 @@ def start_ministack(
     if functions:
         require("awslambdaric", setup.is_ready(setup.FUNCTIONS), HOW)
         env["RUNTIME_CLIENT"] = str(setup.python(setup.FUNCTIONS))
+    if asked is not None:
+        env |= {"AUTH": "true", "ASKED": str(asked)}
     child = [_CHILD] if corrected else ["-m", "ministack.app"]
     return start([setup.python(setup.MINISTACK), *child], port, "/_ministack/health", env)

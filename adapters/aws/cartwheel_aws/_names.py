@@ -49,13 +49,25 @@ class Names:
 
     @property
     def bucket(self) -> str:
-        """Give what the bucket of packages is called, before account and region."""
-        return f"{self.prefix[:30].rstrip('-')}-packages"
+        """Give what the bucket of packages is called, before account and region.
+
+        A bucket's name has 63 characters, of which account and region take up to 28.
+        """
+        return f"{_cut(self.prefix, 26)}-packages"
 
     @property
     def api(self) -> str:
         """Name the HTTP API."""
         return self._fit("api", 128)
+
+    @property
+    def rule(self) -> str:
+        """Name the EventBridge rule that tells of the ends of runs."""
+        return self._fit("ends", 64)
+
+    def layer(self, what: str) -> str:
+        """Name a Lambda layer."""
+        return self._fit(what, 140)
 
     def table(self, collection: str) -> str:
         """Name a collection's DynamoDB table."""
@@ -89,14 +101,15 @@ class Names:
 
         A definition has a machine of its own, so a run keeps the one that it began with.
         """
-        return f"{self._machine(workflow)}-{definition[:12]}"
+        return f"{self.machine_prefix(workflow)}{definition[:12]}"
 
     def machines(self, workflow: str) -> str:
         """Give the pattern of the machines of all definitions of a workflow."""
-        return f"{self._machine(workflow)}-????????????"
+        return f"{self.machine_prefix(workflow)}????????????"
 
-    def _machine(self, workflow: str) -> str:
-        return self._fit(workflow, 80 - 13)
+    def machine_prefix(self, workflow: str) -> str:
+        """Give what the names of the machines of all definitions of a workflow begin with."""
+        return f"{self._fit(workflow, 80 - 13)}-"
 
     def secret(self, name: str) -> str:
         """Name a secret in Secrets Manager."""
@@ -106,12 +119,20 @@ class Names:
         """Name the log group of a service's function."""
         return f"/aws/lambda/{self.function(service)}"
 
+    @property
+    def api_log_group(self) -> str:
+        """Name the log group of the API's requests."""
+        return f"/aws/vendedlogs/{self.api}"
+
     def _fit(self, what: str, longest: int) -> str:
-        name = f"{self.prefix}-{what}"
-        if len(name) <= longest:
-            return name
-        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-        return f"{name[: longest - 9]}-{digest}"
+        return _cut(f"{self.prefix}-{what}", longest)
+
+
+def _cut(name: str, longest: int) -> str:
+    if len(name) <= longest:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name[: longest - 9]}-{digest}"
 
 
 @dataclass(frozen=True, slots=True)

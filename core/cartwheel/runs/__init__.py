@@ -38,13 +38,14 @@ from cartwheel.runs._journal import (
     first_row,
     redrive_id,
 )
-from cartwheel.runs._letterbox import RUNS, Letterbox, Wakeup
+from cartwheel.runs._letterbox import LISTED, RUNS, Letterbox, Wakeup
 from cartwheel.runs._runtime import DurableRuntime
 from cartwheel.runs._workers import WorkerDriver
 
 __all__ = [
     "CANCEL",
     "EXPIRED",
+    "LISTED",
     "REDRIVE",
     "RUNS",
     "WAIT",

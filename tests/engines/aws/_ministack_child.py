@@ -19,6 +19,11 @@ the paths under its own name are its own.
 A crash can be ordered with a file, crash.json: the function's process is killed with SIGKILL when,
 in that task, it writes to that table - before the write is done, or after it and before the answer.
 The file is gone once that has happened.
+
+With AUTH it holds callers to their policies. AWS has no permission for a batch of messages, it asks
+for that of each; and it asks for a mail's sending on the identities of its sender, where ministack
+asks for it on everything. ASKED names a file for what was asked: a line of JSON for each caller,
+action and resource, and whether it was granted.
 """
 
 from __future__ import annotations
@@ -176,6 +181,40 @@ def under_the_client(func: dict[str, object], event: object, request_id: str) ->
                 under_way[place] -= 1
 
 
+ASKED = os.environ.get("ASKED")
+BATCHES = {"sns:PublishBatch": "sns:Publish", "sqs:SendMessageBatch": "sqs:SendMessage"}
+evaluator = import_module("ministack.core.iam_evaluator")
+actions = import_module("ministack.core.iam_actions")
+enforce = evaluator.enforce
+mail_resource = actions._ses_v2_resource_arn
+writing = threading.Lock()
+
+
+def asked(
+    key: str, action: str, service: str, region: str, resource_arn: str = "*", **more: object
+) -> object:
+    """Ask whether a caller may do something, as AWS names it, and note it."""
+    action = BATCHES.get(action, action)
+    denied = enforce(key, action, service, region, resource_arn=resource_arn, **more)
+    if ASKED:
+        caller = evaluator.caller_arn()
+        line = json.dumps([caller, action, resource_arn, denied is None])
+        with writing, Path(ASKED).open("a", encoding="utf-8") as log:
+            log.write(line + "\n")
+    return denied
+
+
+def identity_of_sender(method: str, path: str, body: bytes, region: str, account: str) -> str:
+    """Name the identity that a mail is sent as."""
+    if path.rstrip("/").endswith("/outbound-emails"):
+        sender = str(json.loads(body or b"{}").get("FromEmailAddress", ""))
+        address = sender.rpartition("<")[2].rstrip("> ")
+        return f"arn:aws:ses:{region}:{account}:identity/{address}"
+    return cast("str", mail_resource(method, path, body, region, account))
+
+
+vars(evaluator)["enforce"] = asked
+vars(actions)["_ses_v2_resource_arn"] = identity_of_sender
 if CLIENT:
     vars(lambda_svc)["_execute_function_warm"] = under_the_client
     vars(dynamodb)["_put_item"] = crashing(put, lambda data: {str(data.get("TableName"))})

@@ -1,7 +1,7 @@
 """Makes the environments of the AWS engines under `.engines`; does nothing for what is there.
 
 ministack and moto each have a virtual environment, because their pins conflict; the validators of
-state machine definitions are npm packages.
+state machine definitions are npm packages, and that of templates is cfn-lint.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ MINISTACK = ENGINES / "aws-ministack"
 MOTO = ENGINES / "aws-moto"
 FUNCTIONS = ENGINES / "aws-functions"
 VALIDATORS = ENGINES / "aws-npm"
+LINT = ENGINES / "aws-cfnlint"
 PINS: dict[Path, tuple[str, ...]] = {
     MINISTACK: ("ministack==1.5.33",),
     MOTO: ("moto[server,stepfunctions]==5.2.5",),
     # What Lambda's own runtime holds, and nothing else: a package that lacks something shows it.
     FUNCTIONS: ("awslambdaric==4.2.2", "boto3==1.44.8"),
+    LINT: ("cfn-lint==1.58.0",),
     VALIDATORS: ("asl-validator@4.0.0", "amazon-states-language-service@1.16.1"),
 }
 

@@ -3,6 +3,7 @@
 _everything   the manifest with what the adapter adds
 _data_stack   the template of what keeps data
 _app_stack    the template of everything else, with _queues and _policies
+_limits       what AWS refuses, said while building
 _bundle       templates, packages, workflows and a description, as files
 _driver       the deployer: data first, then packages, then everything else
 _stacks       one stack, with _progress (what happens) and _changes (what would happen)

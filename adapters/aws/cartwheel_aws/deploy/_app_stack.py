@@ -11,7 +11,19 @@ from cartwheel.access import EDGE, KEEPER
 from cartwheel.manifest import FunctionSpec, Manifest, RouteSpec
 from cartwheel.ports import Json, JsonObject
 from cartwheel_aws._names import Names
-from cartwheel_aws.deploy._parts import assumed_by, get, logical, policy, ref, statement, sub, tags
+from cartwheel_aws.deploy._parts import (
+    arn,
+    assumed_by,
+    get,
+    logical,
+    mark,
+    policy,
+    put,
+    ref,
+    statement,
+    sub,
+    tags,
+)
 from cartwheel_aws.deploy._policies import Sender, function_policy
 from cartwheel_aws.deploy._queues import queues
 
@@ -20,7 +32,23 @@ MEMORY = 512
 """Megabytes of a function; Lambda gives processor time in proportion."""
 SECONDS = 29
 """How long a function may work: the API waits no longer for an answer."""
+REQUESTS_A_SECOND, BURST = 1_000, 2_000
+"""What the API takes before it answers 429: a bound on what a flood of requests costs."""
 PACKAGES = "PackagesBucket"
+_OWN: JsonObject = {"aws:SourceAccount": ref("AWS::AccountId")}
+"""Says that a service acts for this account, and for nobody else who names our role."""
+ACCESS_LOG = {
+    "requestId": "$context.requestId",
+    "at": "$context.requestTime",
+    "ip": "$context.identity.sourceIp",
+    "method": "$context.httpMethod",
+    "path": "$context.path",
+    "route": "$context.routeKey",
+    "status": "$context.status",
+    "milliseconds": "$context.responseLatency",
+    "error": "$context.integrationErrorMessage",
+}
+"""A line of the API's own log, which has the requests that reach no function as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +92,8 @@ class AppStack:
         self._layers()
         for function in self._manifest.functions:
             self._function(function)
-        self._resources.update(queues(self._manifest, self._names, self.timeout))
+        for logical_id, resource in queues(self._manifest, self._names, self.timeout).items():
+            put(self._resources, logical_id, resource)
         self._states()
         self._api()
         self._schedules()
@@ -93,7 +122,7 @@ class AppStack:
         return min(900, max([SECONDS, *(task.timeout or 0 for task in function.tasks)]))
 
     def _add(self, logical_id: str, kind: str, properties: JsonObject, **more: Json) -> None:
-        self._resources[logical_id] = {"Type": kind, **more, "Properties": properties}
+        put(self._resources, logical_id, {"Type": kind, **more, "Properties": properties})
 
     # Code.
 
@@ -103,7 +132,7 @@ class AppStack:
                 logical(name, "layer"),
                 "AWS::Lambda::LayerVersion",
                 {
-                    "LayerName": f"{self._names.prefix}-{name}",
+                    "LayerName": self._names.layer(name),
                     "Content": {"S3Bucket": ref(PACKAGES), "S3Key": key},
                     "CompatibleRuntimes": [self._code.runtime],
                     "CompatibleArchitectures": [self._code.architecture],
@@ -116,7 +145,11 @@ class AppStack:
         self._add(
             group,
             "AWS::Logs::LogGroup",
-            {"LogGroupName": names.log_group(name), "RetentionInDays": LOG_DAYS},
+            {
+                "LogGroupName": names.log_group(name),
+                "RetentionInDays": LOG_DAYS,
+                "Tags": tags(names),
+            },
         )
         statements = function_policy(
             function, self._manifest, names, self._manifest.collections, self._settings.sender
@@ -146,13 +179,14 @@ class AppStack:
                 "Layers": [ref(logical(layer, "layer")) for layer in self._code.layers],
                 "MemorySize": MEMORY,
                 "Timeout": self.timeout(function),
-                "Environment": {"Variables": self._environment()},
+                "Environment": {"Variables": self.environment()},
                 "LoggingConfig": {"LogGroup": ref(group)},
                 "Tags": tags(names),
             },
         )
 
-    def _environment(self) -> JsonObject:
+    def environment(self) -> JsonObject:
+        """Give the variables of the functions."""
         return {
             "CARTWHEEL_STAGE": self._names.stage,
             "CARTWHEEL_ACCOUNT": ref("AWS::AccountId"),
@@ -170,7 +204,13 @@ class AppStack:
             "StatesRole",
             "AWS::IAM::Role",
             {
-                "AssumeRolePolicyDocument": assumed_by("states"),
+                "AssumeRolePolicyDocument": assumed_by(
+                    "states",
+                    StringEquals=_OWN,
+                    ArnLike={
+                        "aws:SourceArn": arn("states", f"stateMachine:{self._names.prefix}-*")
+                    },
+                ),
                 "Policies": [
                     {
                         "PolicyName": "calls",
@@ -198,13 +238,14 @@ class AppStack:
                 },
                 # A run keeps the definition that it began with, also when it is redriven.
                 DeletionPolicy="Retain",
+                UpdateReplacePolicy="Retain",
             )
         self._on_end()
 
     def _on_end(self) -> None:
         """Tell the keeper when an execution ends."""
         machines: list[Json] = [
-            {"prefix": sub(f"{_STATES}:stateMachine:{self._names.prefix}-{one.name}-")}
+            {"prefix": arn("states", f"stateMachine:{self._names.machine_prefix(one.name)}")}
             for one in self._manifest.workflows
         ]
         keeper = logical(KEEPER, "function")
@@ -212,7 +253,7 @@ class AppStack:
             "EndsRule",
             "AWS::Events::Rule",
             {
-                "Name": f"{self._names.prefix}-ends",
+                "Name": self._names.rule,
                 "Description": "Tells the keeper that a run has ended",
                 "EventPattern": {
                     "source": ["aws.states"],
@@ -255,7 +296,29 @@ class AppStack:
         self._add(
             "ApiStage",
             "AWS::ApiGatewayV2::Stage",
-            {"ApiId": ref("Api"), "StageName": "$default", "AutoDeploy": True},
+            {
+                "ApiId": ref("Api"),
+                "StageName": "$default",
+                "AutoDeploy": True,
+                "DefaultRouteSettings": {
+                    "ThrottlingRateLimit": REQUESTS_A_SECOND,
+                    "ThrottlingBurstLimit": BURST,
+                },
+                "AccessLogSettings": {
+                    "DestinationArn": get("ApiLogs"),
+                    "Format": json.dumps(ACCESS_LOG),
+                },
+                "Tags": {tag["Key"]: tag["Value"] for tag in self._tag_pairs()},
+            },
+        )
+        self._add(
+            "ApiLogs",
+            "AWS::Logs::LogGroup",
+            {
+                "LogGroupName": self._names.api_log_group,
+                "RetentionInDays": LOG_DAYS,
+                "Tags": tags(self._names),
+            },
         )
         for function in self._manifest.functions:
             if function.routes or function.name == EDGE:
@@ -287,6 +350,9 @@ class AppStack:
 
     def _route(self, key: str, function: str, logical_id: str) -> None:
         target = f"integrations/${{{logical(function, 'integration')}}}"
+        if logical_id in self._resources:
+            # `/a/{b}` and `/a/b` are two routes of the same words.
+            logical_id += mark(key)
         self._add(
             logical_id,
             "AWS::ApiGatewayV2::Route",
@@ -302,7 +368,7 @@ class AppStack:
             "SchedulerRole",
             "AWS::IAM::Role",
             {
-                "AssumeRolePolicyDocument": assumed_by("scheduler"),
+                "AssumeRolePolicyDocument": assumed_by("scheduler", StringEquals=_OWN),
                 "Policies": [
                     {
                         "PolicyName": "calls",
@@ -330,9 +396,6 @@ class AppStack:
                         },
                     },
                 )
-
-
-_STATES = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}"
 
 
 def rate(seconds: int) -> str:

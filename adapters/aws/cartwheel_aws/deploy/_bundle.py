@@ -31,13 +31,11 @@ from cartwheel_aws._package import Package, Packages, packages
 from cartwheel_aws.deploy._app_stack import AppStack, Code, Settings
 from cartwheel_aws.deploy._data_stack import data_stack
 from cartwheel_aws.deploy._everything import everything
+from cartwheel_aws.deploy._limits import check_limits
 from cartwheel_aws.deploy._policies import Sender
 from cartwheel_aws.deploy._yaml import to_yaml
 
 _TRACES = "CARTWHEEL_OTEL"
-
-# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
-MOST_BYTES, MOST_RESOURCES = 1_000_000, 500
 
 
 def build(
@@ -74,10 +72,8 @@ def build(
         architecture=options.architecture,
         runtime=f"python{python}",
     )
-    app_stack = AppStack(whole, names, code, machines, settings).template()
     files: dict[str, bytes] = {
-        "data.yaml": _template("data.yaml", data_stack(whole, names)),
-        "template.yaml": _template("template.yaml", app_stack),
+        **templates(whole, names, code, machines, settings),
         "manifest.json": manifest.model_dump_json(indent=2).encode(),
         "openapi.json": _text(openapi(_app(manifest.source))),
         "README.md": _readme(manifest, names).encode(),
@@ -89,17 +85,19 @@ def build(
     return Bundle("aws", manifest.app, options.stage, files, (*built.notes, *_sizes(built)))
 
 
-def _template(file: str, template: JsonObject) -> bytes:
-    """Write a template; raises ConfigurationError for one that CloudFormation would not take."""
-    text = to_yaml(template)
-    resources = cast("JsonObject", template["Resources"])
-    if len(text) > MOST_BYTES or len(resources) > MOST_RESOURCES:
-        raise ConfigurationError(
-            f"{file} has {len(text)} bytes and {len(resources)} resources, and CloudFormation "
-            f"takes {MOST_BYTES} bytes and {MOST_RESOURCES} resources: deploy some of the services "
-            "and workflows as an application of their own"
-        )
-    return text
+def templates(
+    whole: Manifest,
+    names: Names,
+    code: Code,
+    machines: Mapping[str, JsonObject],
+    settings: Settings,
+) -> dict[str, bytes]:
+    """Write the two templates; raises ConfigurationError for what is beyond AWS's limits."""
+    stack = AppStack(whole, names, code, machines, settings)
+    data, app = data_stack(whole, names), stack.template()
+    written = {"data.yaml": to_yaml(data), "template.yaml": to_yaml(app)}
+    check_limits(data, app, written, machines, stack.environment())
+    return written
 
 
 def _app(source: str) -> App:

@@ -9,7 +9,7 @@ from cartwheel.manifest import CollectionSpec, Manifest
 from cartwheel.ports import Collection, Index, JsonObject
 from cartwheel_aws._names import Names
 from cartwheel_aws._tables import table_of
-from cartwheel_aws.deploy._parts import logical, ref, sub, tags
+from cartwheel_aws.deploy._parts import logical, put, ref, sub, tags
 
 BUCKET = "PackagesBucket"
 KEPT = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
@@ -21,10 +21,10 @@ def data_stack(manifest: Manifest, names: Names) -> JsonObject:
     """Give the template of a stage's data."""
     resources: JsonObject = {BUCKET: _bucket(names)}
     for collection in manifest.collections:
-        resources[logical(collection.name, "table")] = _table(collection, names)
+        put(resources, logical(collection.name, "table"), _table(collection, names))
     for secret in manifest.secrets:
         if secret.endswith(SIGNING_KEY):
-            resources[logical(secret, "secret")] = _secret(secret, names)
+            put(resources, logical(secret, "secret"), _secret(secret, names))
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"Data of {manifest.title}, stage {names.stage}; kept when the stage goes",

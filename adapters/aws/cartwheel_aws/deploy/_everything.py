@@ -55,14 +55,14 @@ def _function(function: FunctionSpec, replaced: Mapping[str, tuple[str, ...]]) -
     given = function.uses.ports
     if function.tasks or function.uses.runs or function.name == KEEPER:
         added.append(RUNS.name)
-    if function.consumers:
-        added.append(DEAD_LETTERS.name)
     if "payments" in given and "payments" not in replaced:
         added.append(BOOKS.name)
+    asked = (RUNS.name,) if function.name == KEEPER else ()
     secrets = {secret for port in given for secret in replaced.get(port, ())}
     uses = function.uses.model_copy(
         update={
             "writes": (*function.uses.writes, *added),
+            "queries": (*function.uses.queries, *asked),
             "ports": tuple(port for port in given if port not in replaced),
             "secrets": tuple(sorted({*function.uses.secrets, *secrets})),
         }

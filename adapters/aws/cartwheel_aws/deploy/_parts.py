@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
-from cartwheel.ports import Json, JsonObject
+from cartwheel.ports import ConfigurationError, Json, JsonObject
 from cartwheel_aws._names import Names
 
 TAG = "cartwheel:stage"
 """The tag that says whose a resource is: `<app>-<stage>`."""
 
 
+LONGEST_ID = 255
+
+
 def logical(*words: str) -> str:
     """Make a logical id of words: `orders.on_paid`, `queue` is OrdersOnPaidQueue."""
     parts = [part for word in words for part in re.split(r"[^A-Za-z0-9]+", word) if part]
-    return "".join(part[0].upper() + part[1:] for part in parts)
+    made = "".join(part[0].upper() + part[1:] for part in parts)
+    return made if len(made) <= LONGEST_ID else f"{made[: LONGEST_ID - 12]}{mark(made)}"
+
+
+def mark(text: str) -> str:
+    """Give what tells a text from others in a logical id, in 12 letters and digits."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def put(resources: JsonObject, logical_id: str, resource: Json) -> None:
+    """Add a resource; raises ConfigurationError when its logical id is another's."""
+    if logical_id in resources:
+        raise ConfigurationError(
+            f"two parts of the application are called {logical_id} in the template: they differ in "
+            "underscores only; rename one"
+        )
+    resources[logical_id] = resource
 
 
 def sub(text: str) -> JsonObject:
@@ -48,8 +68,9 @@ def statement(actions: list[str], resources: list[Json], **more: Json) -> JsonOb
     return {"Effect": "Allow", "Action": [*actions], "Resource": [*resources], **more}
 
 
-def assumed_by(service: str) -> JsonObject:
-    """Write the policy that lets a service of AWS, and only this account's, take a role."""
+def assumed_by(service: str, **condition: Json) -> JsonObject:
+    """Write the policy that lets a service of AWS take a role, on a condition."""
+    more: JsonObject = {"Condition": condition} if condition else {}
     return {
         "Version": "2012-10-17",
         "Statement": [
@@ -57,6 +78,7 @@ def assumed_by(service: str) -> JsonObject:
                 "Effect": "Allow",
                 "Principal": {"Service": f"{service}.amazonaws.com"},
                 "Action": "sts:AssumeRole",
+                **more,
             }
         ],
     }

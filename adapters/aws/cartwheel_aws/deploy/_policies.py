@@ -8,23 +8,27 @@ adds them itself: executions, log streams, the suffix of a secret.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cartwheel.access import KEEPER
+from cartwheel.deadletters import DEAD_LETTERS
 from cartwheel.manifest import CollectionSpec, FunctionSpec, Manifest
 from cartwheel.ports import Json, JsonObject
+from cartwheel.runs import LISTED, RUNS
+from cartwheel.unit import OUTBOX_INDEX
 from cartwheel_aws._names import Names
 from cartwheel_aws.deploy._parts import arn, statement, sub
 
 READ = ["dynamodb:GetItem", "dynamodb:Query"]
 WRITE = ["dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:PutItem"]
-CONSUME = [
-    "sqs:ChangeMessageVisibility",
-    "sqs:DeleteMessage",
-    "sqs:GetQueueAttributes",
-    "sqs:ReceiveMessage",
-]
+SWEEP = ["dynamodb:DeleteItem", "dynamodb:GetItem"]
+"""Reading is for a row that another transaction holds: whether our own deletion is done."""
+OUTBOX = OUTBOX_INDEX.name
+LISTS = (RUNS.name, LISTED.name)
+"""The index by which operators list runs; no function does."""
+POLL = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+HIDE = ["sqs:ChangeMessageVisibility", "sqs:GetQueueUrl"]
 UNSCOPED = frozenset({"states:SendTaskFailure", "states:SendTaskSuccess"})
 """Actions for which AWS takes no resource but `*`."""
 
@@ -45,7 +49,7 @@ def function_policy(
     function: FunctionSpec,
     manifest: Manifest,
     names: Names,
-    collections: Iterable[CollectionSpec],
+    collections: Sequence[CollectionSpec],
     sender: Sender | None,
 ) -> list[Json]:
     """Give the statements of a function's role.
@@ -54,13 +58,7 @@ def function_policy(
     which of them the function reads and writes.
     """
     uses = function.uses
-    known = {one.name: one for one in collections}
-    found: list[JsonObject] = [_logs(function, names)]
-    reads = [known[name] for name in (*uses.reads, *uses.writes)]
-    if reads:
-        found.append(statement(READ, [part for one in reads for part in _table(one, names)]))
-    if uses.writes:
-        found.append(statement(WRITE, [arn("dynamodb", _name(one, names)) for one in uses.writes]))
+    found: list[JsonObject] = [_logs(function, names), *_rows(function, collections, names)]
     if "events" in uses.ports:
         found.append(statement(["sns:Publish"], [arn("sns", names.topic)]))
     found += _sends(function, manifest, names)
@@ -106,18 +104,17 @@ def _sends(function: FunctionSpec, manifest: Manifest, names: Names) -> list[Jso
 
 
 def _consumes(function: FunctionSpec, names: Names) -> list[JsonObject]:
-    """Let a function take what is in its consumers' queues."""
-    queues = [
-        name
-        for one in function.consumers
-        if not one.direct
-        for name in (names.queue(one.name), names.dead_queue(one.name))
+    """Let Lambda poll the queues as the function, and the function hide what it failed at."""
+    queued = [one.name for one in function.consumers if not one.direct]
+    polled = [name for one in queued for name in (names.queue(one), names.dead_queue(one))]
+    if len(queued) < len(function.consumers):
+        polled.append(names.failed_calls(function.name))
+    hidden = [names.queue(one) for one in queued]
+    return [
+        statement(actions, [arn("sqs", name) for name in queues])
+        for actions, queues in ((POLL, polled), (HIDE, hidden))
+        if queues
     ]
-    if any(one.direct for one in function.consumers):
-        queues.append(names.failed_calls(function.name))
-    if not queues:
-        return []
-    return [statement([*CONSUME, "sqs:GetQueueUrl"], [arn("sqs", name) for name in queues])]
 
 
 def _logs(function: FunctionSpec, names: Names) -> JsonObject:
@@ -128,14 +125,49 @@ def _logs(function: FunctionSpec, names: Names) -> JsonObject:
     )
 
 
-def _name(collection: str, names: Names) -> str:
-    return f"table/{names.table(collection)}"
+def _rows(
+    function: FunctionSpec, collections: Sequence[CollectionSpec], names: Names
+) -> list[JsonObject]:
+    """Let a function read and write rows, and ask the indexes of what it queries.
 
-
-def _table(collection: CollectionSpec, names: Names) -> list[Json]:
-    table = _name(collection.name, names)
-    indexes = [f"{table}/index/{index.name}" for index in collection.indexes]
-    return [arn("dynamodb", one) for one in (table, *indexes)]
+    Events that a crash left in outboxes are the keeper's: it finds them by their index and takes
+    them away, and may change no other row. A dead letter can be put down, and read by operators
+    alone: it holds what another service was sent.
+    """
+    uses = function.uses
+    swept = {
+        one.name
+        for one in collections
+        if function.name == KEEPER and OUTBOX in {index.name for index in one.indexes}
+    }
+    indexes = {
+        one.name: [
+            index.name
+            for index in one.indexes
+            if (index.name == OUTBOX) == (one.name in swept) and (one.name, index.name) != LISTS
+        ]
+        for one in collections
+    }
+    writes = [name for name in uses.writes if name not in swept]
+    granted: list[tuple[list[str], list[str]]] = [
+        (READ, [names.table(name) for name in (*uses.reads, *writes)]),
+        (WRITE, [names.table(name) for name in writes]),
+        (SWEEP, [names.table(name) for name in uses.writes if name in swept]),
+        (
+            ["dynamodb:Query"],
+            [
+                f"{names.table(name)}/index/{index}"
+                for name in uses.queries
+                for index in indexes[name]
+            ],
+        ),
+        (["dynamodb:PutItem"], [names.table(DEAD_LETTERS.name)] if function.consumers else []),
+    ]
+    return [
+        statement(actions, [arn("dynamodb", f"table/{one}") for one in tables])
+        for actions, tables in granted
+        if tables
+    ]
 
 
 def _runs(function: FunctionSpec, manifest: Manifest, names: Names) -> list[JsonObject]:

@@ -14,7 +14,7 @@ from cartwheel.manifest import ConsumerSpec, FunctionSpec, Manifest
 from cartwheel.ports import JsonObject
 from cartwheel_aws._consume import receives
 from cartwheel_aws._names import Names
-from cartwheel_aws.deploy._parts import get, logical, policy, ref, tags
+from cartwheel_aws.deploy._parts import arn, get, logical, policy, put, ref, tags
 
 KEPT_SECONDS = 14 * 24 * 3600
 """How long SQS keeps what nobody has taken, the longest that it offers."""
@@ -36,9 +36,14 @@ def queues(manifest: Manifest, names: Names, timeout: Callable[[FunctionSpec], i
     for function in manifest.functions:
         for consumer in function.consumers:
             if not consumer.direct:
-                found |= _consumer(consumer, function.name, names, timeout(function))
-        found |= _direct(function, names, PATIENCE * timeout(function))
+                _put_all(found, _consumer(consumer, function.name, names, timeout(function)))
+        _put_all(found, _direct(function, names, PATIENCE * timeout(function)))
     return found
+
+
+def _put_all(found: JsonObject, more: JsonObject) -> None:
+    for logical_id, resource in more.items():
+        put(found, logical_id, resource)
 
 
 def _direct(function: FunctionSpec, names: Names, hidden: int) -> JsonObject:
@@ -74,7 +79,15 @@ def _consumer(consumer: ConsumerSpec, function: str, names: Names, timeout: int)
             hidden,
             RedrivePolicy={"deadLetterTargetArn": get(dead), "maxReceiveCount": receives(delivery)},
         ),
-        dead: _queue(names.dead_queue(consumer.name), names, hidden),
+        dead: _queue(
+            names.dead_queue(consumer.name),
+            names,
+            hidden,
+            RedriveAllowPolicy={
+                "redrivePermission": "byQueue",
+                "sourceQueueArns": [arn("sqs", names.queue(consumer.name))],
+            },
+        ),
         logical(consumer.name, "source"): _source(queue, function),
         logical(consumer.name, "dead_source"): _source(dead, function),
     }
