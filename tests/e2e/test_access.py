@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from cartwheel.access import Uses, enforce, need, serving, uses_of
+from cartwheel.access import Uses, at_work, enforce, need, serving, uses_of
 from cartwheel.app import App, Service
 from cartwheel.context import Context
 from cartwheel.host import HostOptions
@@ -46,6 +46,7 @@ def _rest_of_the_day(host: MemoryHost) -> None:
     dispatcher = host.dispatcher
     guest, eve = Shopper(dispatcher), customer(dispatcher, "eve")
     staff = known(dispatcher, "usr_staff", "staff")
+    assert known(dispatcher, "usr_admin", "admin").send("GET", "/users").status == 200
     eve.send("POST", "/users/password-reset", {"email": "eve@example.org"})
     host.settle(60)
     (token,) = re.findall(r"usr_\w+\.[0-9a-f]{64}", host.mailbox.mails()[-1].text)
@@ -121,6 +122,18 @@ def test_what_is_not_declared_is_refused_with_what_to_add() -> None:
     (failure,) = [line for line in lines if "request failed" in line]
     assert "service 'one' calls store.commit(twos)" in failure
     assert "add to its Uses: writes=['twos']" in failure
+
+
+def test_asking_another_services_index_has_to_be_declared_beside_reading() -> None:
+    hook = enforce(_app(Uses(reads=("twos",))))
+    with (
+        at_work("one"),
+        pytest.raises(ConfigurationError, match=r"add to its Uses: queries=\['twos'\]"),
+    ):
+        hook(PortCall("store", "query", "twos"), lambda: None)
+    with at_work("one"):
+        hook(PortCall("store", "get", "twos"), lambda: None)
+        enforce(_app(Uses(queries=("twos",))))(PortCall("store", "query", "twos"), lambda: None)
 
 
 def test_what_is_declared_goes_through() -> None:

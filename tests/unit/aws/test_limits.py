@@ -169,7 +169,7 @@ def manifests(draw: st.DrawFn) -> Manifest:
     return app.model_copy(update={"collections": tables})
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(manifests(), st.from_regex(r"[a-z](?:[a-z0-9-]{0,14}[a-z0-9])?", fullmatch=True))
 def test_names_are_unique_and_short_enough_whatever_things_are_called(
     manifest: Manifest, stage: str
