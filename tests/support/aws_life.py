@@ -55,6 +55,9 @@ def live(stage: Deployed) -> dict[str, str]:
         _post(staff, f"/orders/{orders[name]}/ship", {})
     _post(staff, f"/orders/{orders['refunded']}/refund", {"restock": True})
     _post(staff, f"/orders/{orders['confirmed']}/deliver")
+    # A webhook that nobody signed is refused, whoever sends it.
+    unsigned = {"type": "x", "data": {"reference": "x"}}
+    assert eve.send("POST", "/payments/webhook", unsigned).status >= 400
     _forget_password(stage, eve)
     for name, order_id in orders.items():
         final = _FINAL[name]

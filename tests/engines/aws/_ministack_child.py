@@ -197,7 +197,8 @@ def asked(
     action = BATCHES.get(action, action)
     denied = enforce(key, action, service, region, resource_arn=resource_arn, **more)
     if ASKED:
-        caller = evaluator.caller_arn()
+        account = import_module("ministack.core.responses").get_account_id()
+        caller = getattr(evaluator.resolve_principal(key or "", account), "arn", "")
         line = json.dumps([caller, action, resource_arn, denied is None])
         with writing, Path(ASKED).open("a", encoding="utf-8") as log:
             log.write(line + "\n")

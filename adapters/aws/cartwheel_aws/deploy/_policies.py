@@ -189,6 +189,6 @@ def _runs(function: FunctionSpec, manifest: Manifest, names: Names) -> list[Json
         found.append(
             statement(["states:DescribeExecution", "states:GetExecutionHistory"], executions)
         )
-    if workflows or function.tasks:
+        # A task answers Lambda itself; who signals a run, or looks after it, answers its waits.
         found.append(statement(sorted(UNSCOPED), ["*"]))
     return found
