@@ -179,6 +179,7 @@ def _payment(stage: Deployed, order_id: str) -> str:
 
     payment = payments.payment_of(stage.ports, order_id)
     assert payment is not None
+    assert payment.reference is not None
     return payment.reference
 
 
