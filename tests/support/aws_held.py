@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import boto3
 import pytest
 
-from cartwheel.deployment import BuildOptions, Bundle
+from cartwheel.deployment import BuildOptions, Bundle, Outside
 from cartwheel.host import HostOptions
 from cartwheel.http import Request, Response
 from cartwheel.log import discard
@@ -175,7 +175,7 @@ def built(stage: str, cache: Path) -> Bundle:
     runs_here = platform.libc_ver()[0] == "glibc" and platform.machine() in ARCHITECTURES
     require("a machine like Lambda's", runs_here, "Linux with glibc on x86_64 or aarch64")
     options = BuildOptions(
-        stage, ROOT, architecture=ARCHITECTURES[platform.machine()], settings=MAIL
+        stage, ROOT, architecture=ARCHITECTURES[platform.machine()], outside=Outside(MAIL)
     )
     try:
         return build(manifest_of(shop_app(), "cartwheel_workflows.shop:app"), options)

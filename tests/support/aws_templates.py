@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from cartwheel.app import App
-from cartwheel.deployment import BuildOptions
+from cartwheel.deployment import Outside
 from cartwheel.manifest import Manifest, manifest_of
 from cartwheel.ports import JsonObject
 from cartwheel_aws._host import SENDER
@@ -78,7 +78,8 @@ def templates_of(
 ) -> Templates:
     """Make the templates of a manifest."""
     names = Names(manifest.app, stage)
-    whole = everything(manifest, bank=True)
+    outside = Outside(settings)
+    whole = everything(manifest, outside.replaces)
     machines, _ = _workflows(manifest)
     code = Code(
         layers={one: f"packages/{one}-0123456789abcdef.zip" for one in ("dependencies", "shared")},
@@ -88,7 +89,7 @@ def templates_of(
         architecture="arm64",
         runtime="python3.12",
     )
-    told = _settings(manifest, BuildOptions(stage, ROOT, settings=settings))
+    told = _settings(manifest, outside)
     app = AppStack(whole, names, code, machines, told).template()
     return Templates(whole, names, data_stack(whole, names), app)
 

@@ -68,7 +68,7 @@ UNUSED = (
         "orders|payments",
         r"states:SendTask.*",
         "",
-        "the signal may come before the run waits for it",
+        "a signal may come before its wait",
     ),
     Unused("orders", r"states:DescribeExecution", "", "somebody has to ask for an open run first"),
     Unused(KEEPER, r"states:StartExecution", "", "who began a run has crashed before its start"),

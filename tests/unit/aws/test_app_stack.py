@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cartwheel.deployment import BuildOptions
+from cartwheel.deployment import Outside
 from cartwheel.manifest import FunctionSpec, Manifest, RouteSpec, UsesSpec, manifest_of
 from cartwheel.ports import ConfigurationError
 from cartwheel_aws.deploy._app_stack import ACCESS_LOG
@@ -177,13 +176,13 @@ def test_services_whose_names_differ_in_underscores_only_are_refused() -> None:
 def test_mail_without_a_sender_is_refused_with_who_sends_it() -> None:
     manifest = APPS["shop"]().manifest
     with pytest.raises(ConfigurationError, match="notifications and users send mail"):
-        _settings(manifest, BuildOptions("test", Path()))
+        _settings(manifest, Outside())
 
 
 def test_mail_over_smtp_needs_no_identity() -> None:
-    settings = {"CARTWHEEL_SMTP_URL": "smtps://mail.example.com"}
+    outside = Outside({"CARTWHEEL_SMTP_URL": "smtps://mail.example.com"}, {"mailer": ()})
     manifest = APPS["shop"]().manifest
-    assert _settings(manifest, BuildOptions("test", Path(), settings=settings)).sender is None
+    assert _settings(manifest, outside).sender is None
 
 
 @pytest.mark.parametrize("sender", ["shop@example.com", "Shop <shop@example.com>"])
