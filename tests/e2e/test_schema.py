@@ -21,7 +21,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import APIOperation, BaseSchema, Case, CheckContext, GenerationMode, Response
 from schemathesis.core.result import Ok
-from schemathesis.specs.openapi.checks import allow_header_conformance, positive_data_acceptance
+from schemathesis.specs.openapi.checks import (
+    allow_header_conformance,
+    negative_data_rejection,
+    positive_data_acceptance,
+)
 
 from cartwheel.host import Host, HostOptions
 from cartwheel.log import discard
@@ -57,6 +61,7 @@ BEYOND_A_SCHEMA = {
 AT_HOME = {401, 403, 404, 409, 429}
 """Answers to well-formed requests that depend on what there is, and on who asks."""
 
+NO_VALUE: tuple[object, ...] = (None, [], {})
 ALSO_AN_ID = re.compile(r"/users/[a-z-]+")
 """Paths that are an id of /users/{user_id} too: they take, and say so, what that takes."""
 
@@ -111,11 +116,15 @@ def make_ready(shop: Host, case: AnyCase) -> Shopper:
 def ask(shop: Host, case: AnyCase) -> None:
     """Send a case and hold the answer to every check."""
     shopper = make_ready(shop, case)
+    # A parameter without a value is left out of the URL: what was malformed is gone by then.
+    gone = (
+        [negative_data_rejection] if any(v in NO_VALUE for v in (case.query or {}).values()) else []
+    )
     two_paths = [allow_header_conformance] if ALSO_AN_ID.fullmatch(case.path) else []
     response = case.call_and_validate(
         headers={"Authorization": f"Bearer {shopper.token}"},
         additional_checks=[refusals_are_explained],
-        excluded_checks=[positive_data_acceptance, *two_paths],
+        excluded_checks=[positive_data_acceptance, *two_paths, *gone],
     )
     where = "memory" if shop is host else "local"
     counts[f"{where} {response.status_code // 100}xx"] += 1
@@ -152,6 +161,7 @@ def test_every_operation_gives_an_answer_of_the_shape_it_describes() -> None:
         )
         @given(case=operation.as_strategy(generation_mode=GenerationMode.POSITIVE))
         def play(case: AnyCase) -> None:
+            host.clock.advance(60)  # So that failed log-ins, of other tests too, are forgotten.
             ask(host, case)
 
         play()

@@ -207,6 +207,8 @@ def listing(
         )
 
     if email is not None:
+        if cursor is not None:
+            raise ValueError("one user needs no cursor")
         found = by_email(ports, normalized(email))
         return ([found] if found is not None and shows(found) else []), None
 

@@ -238,4 +238,5 @@ def test_users_are_listed_with_filters_page_by_page(host: MemoryHost, admin: Sho
     assert [u["name"] for u in admin.get("/users?email=B@example.org")["items"]] == ["b"]
     assert admin.get("/users?email=b@example.org&suspended=true")["items"] == []
     assert admin.send("GET", "/users?cursor=nonsense").status == 400
+    assert admin.send("GET", f"/users?email=b@example.org&cursor={first['next']}").status == 400
     assert admin.send("GET", "/users/usr_nobody").status == 404
