@@ -101,11 +101,12 @@ def test_a_program_is_as_claimed_through_functions(program: Program, plays: Play
 
 def _is_timed(program: Program) -> bool:
     """Tell whether an answer has to come in time: where the machine stalls, it may be late."""
-    return any(
-        step.timeout is not None
-        for step in walk(program.definition.ir.body)
-        if isinstance(step, TaskStep | PollStep | WaitStep)
-    )
+    for step in walk(program.definition.ir.body):
+        undone = step.compensate if isinstance(step, TaskStep) else None
+        timed = step if isinstance(step, TaskStep | PollStep | WaitStep) else None
+        if any(one is not None and one.timeout is not None for one in (timed, undone)):
+            return True
+    return False
 
 
 def test_every_rule_is_played() -> None:
