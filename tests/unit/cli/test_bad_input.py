@@ -103,6 +103,7 @@ BAD: list[tuple[str, int, str]] = [
     ("users add eve@example.com --password-stdin", 1, "standard input holds no password"),
     ("users add eve@example.com --role king --password-stdin", 2, "'king' is not one of"),
     ("users add --password-stdin", 2, "missing argument 'EMAIL'"),
+    ("users add eve@example.com --password-stdin --data d --provider aws", 2, "give one"),
 ]
 
 
@@ -179,6 +180,12 @@ def test_a_password_the_api_would_refuse_is_refused(call: Call) -> None:
     assert_told(call(*add, stdin="short\n"), 1, "a password has 10 to 128 characters")
     bad = ("users", "add", "nobody", "--password-stdin", "--data", "d")
     assert_told(call(*bad, stdin="long enough to pass\n"), 1, "'nobody' is no e-mail address")
+
+
+def test_users_are_added_to_stages_of_providers_that_can_be_opened(call: Call) -> None:
+    for name, why in (("nimbus", "no adapter 'nimbus'"), ("gcp", "can't open a host yet")):
+        add = ("users", "add", "eve@example.com", "--password-stdin", "--provider", name)
+        assert_told(call(*add, stdin="long enough to pass\n"), 1, why)
 
 
 def test_users_belong_to_the_shop(call: Call) -> None:
