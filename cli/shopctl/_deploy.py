@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from cartwheel.deployment import Access, BuildOptions, Bundle, Deployer, Deployment, Plan, Step
+from cartwheel.host import Host, HostOptions
+from cartwheel.log import discard
 from cartwheel.plugins import find_adapters, load_adapter
 from shopctl._apps import Project, find_project, load_project
 from shopctl._errors import CliError, UsageError
@@ -65,7 +67,24 @@ class Target:
     def deployer(self) -> Deployer:
         """Give what deploys to the stage."""
         adapter = self.adapter
-        return adapter.deployer(self.app.name, Access(self.stage, self.region, self.profile))
+        return adapter.deployer(self.app.name, self._access)
+
+    @contextmanager
+    def host(self) -> Iterator[Host]:
+        """Open the stage from beside, for looks and small changes; its functions go on there."""
+        adapter = self.adapter
+        if not adapter.opens:
+            raise UsageError(
+                f"adapter '{self.provider}' deploys stages, but can't open one from beside",
+                "use the provider's own tools",
+            )
+        options = HostOptions(background=False, log=discard, access=self._access)
+        with adapter.open(self.app, options) as host:
+            yield host
+
+    @property
+    def _access(self) -> Access:
+        return Access(self.stage, self.region, self.profile)
 
     def bundle(self, architecture: Architecture, wheels: Path | None) -> Bundle:
         """Build what is deployed, and say so on standard error."""

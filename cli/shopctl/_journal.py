@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import time
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,10 +50,14 @@ from cartwheel_local._journal import SCHEMA, SqliteJournal
 from shopctl._apps import find_project, load_project
 from shopctl._errors import CliError
 from shopctl._files import existing_data
+from shopctl._operating import new_signal_id, refuse_ended
 
 
 class Folder:
     """Is the runs of one data folder. It reads what is written and adds; it executes nothing."""
+
+    taken_up = "a server that is up sees it in a second, else the next start does"
+    look_seconds = 0.2
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -95,7 +98,7 @@ class Folder:
         problem = mismatch(payload, expected[name], "payload")
         if problem:
             raise CliError(f"signal '{name}': {problem}", f"shopctl workflow show {row.workflow}")
-        used = signal_id or f"cli-{uuid.uuid4().hex}"
+        used = signal_id or new_signal_id()
         return used, self._keep(run_id, used, name, payload)
 
     def cancel(self, run_id: str, reason: str) -> bool:
@@ -103,8 +106,8 @@ class Folder:
         row = self._running(run_id, "can't be cancelled any more")
         return self._keep(run_id, cancel_id(row.generation), CANCEL, reason)
 
-    def redrive(self, run_id: str) -> int:
-        """Open an ended run again and give which time it is; whoever serves it goes on with it."""
+    def redrive(self, run_id: str) -> None:
+        """Open an ended run again; whoever serves it goes on with it."""
         row = self._row(run_id)
         if row.status in {RunStatus.RUNNING, RunStatus.SUCCEEDED}:
             raise RunConflict(run_id, f"has {row.status}: only failed and cancelled runs go on")
@@ -117,7 +120,6 @@ class Folder:
             self._journal.write([Redriven(run_id, generation, now), told])
         except sqlite3.IntegrityError as error:
             raise RunConflict(run_id, "is being redriven already") from error
-        return generation
 
     def _keep(self, run_id: str, signal_id: str, name: str, payload: Json) -> bool:
         if self._has(run_id, signal_id):
@@ -141,8 +143,7 @@ class Folder:
 
     def _running(self, run_id: str, so: str) -> RunRow:
         row = self._row(run_id)
-        if row.status is not RunStatus.RUNNING:
-            raise CliError(f"run '{run_id}' has ended ({row.status}); it {so}")
+        refuse_ended(run_of(row), so)
         return row
 
     def _definition(self, row: RunRow) -> Workflow:

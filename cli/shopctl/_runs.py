@@ -19,7 +19,6 @@ from shopctl._output import progress, say, table
 
 WIDEST = 100
 """Characters of a value in a timeline; --json has all of it."""
-WATCH_SECONDS = 0.2
 
 
 def run_json(run: Run, history: Sequence[HistoryEntry]) -> JsonObject:
@@ -134,8 +133,8 @@ def _after(seconds: float) -> str:
     return f"{days} d {clock}" if days else clock
 
 
-def watch_run(look: Callable[[], tuple[Run, Sequence[HistoryEntry]]]) -> None:
-    """Print a run's timeline as it grows, until the run has ended."""
+def watch_run(look: Callable[[], tuple[Run, Sequence[HistoryEntry]]], seconds: float) -> None:
+    """Print a run's timeline as it grows, until it has ended; looks each so many seconds."""
     run, history = look()
     progress(f"{run.run_id}: {run.workflow} version {run.version}")
     began = from_rfc3339(run.started_at)
@@ -153,7 +152,7 @@ def watch_run(look: Callable[[], tuple[Run, Sequence[HistoryEntry]]]) -> None:
         if run.waiting_for != waits:
             waits = run.waiting_for
             progress(f"{'':12}  waits for {', '.join(waits) or 'nothing'}")
-        time.sleep(WATCH_SECONDS)
+        time.sleep(seconds)
         run, history = look()
     _ending(run)
 

@@ -4,32 +4,18 @@ from __future__ import annotations
 
 import getpass
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cartwheel.app import App
 from cartwheel.host import Host, HostOptions
 from cartwheel.log import discard
+from shopctl._apps import find_project, load_project
+from shopctl._deploy import Target
 from shopctl._errors import CliError, UsageError
-
-if TYPE_CHECKING:
-    from cartwheel.deployment import Access
-    from cartwheel_local import LocalHost
-
-
-@dataclass(frozen=True, slots=True)
-class Remote:
-    """Is a stage at a provider."""
-
-    provider: str
-    access: Access
-
-    def open(self, app: App) -> Host:
-        """Open the stage beside its functions; raises AdapterError for one that can't be."""
-        from cartwheel.plugins import load_adapter
-
-        return load_adapter(self.provider).open(app, HostOptions(log=discard, access=self.access))
+from shopctl._files import data_folder
+from shopctl._operating import Place, open_stage
 
 
 def read_password(from_stdin: bool) -> str:
@@ -47,14 +33,11 @@ def read_password(from_stdin: bool) -> str:
     return password
 
 
-def add_user(
-    app: App, where: Path | Remote, *, email: str, password: str, name: str, role: str
-) -> str:
-    """Add a user to the shop in a data folder, or at a stage, and give the user's id."""
-    _require(app, "users", "users add")
+def add_user(place: Place, *, email: str, password: str, name: str, role: str) -> str:
+    """Add a user to the shop of a place and give the user's id."""
     from cartwheel_shop.users import service as users
 
-    with _open(app, where) if isinstance(where, Path) else where.open(app) as host:
+    with _open(place, "users", "users add") as host:
         user = users.create_user(host.ports, email, password, role)
         if name:
             users.rename(host.ports, user.user_id, name)
@@ -69,12 +52,23 @@ def seed_shop(host: Host) -> int:
     return len(seed(host.ports))
 
 
-def _open(app: App, folder: Path) -> LocalHost:
-    """Open a folder beside its server; one that does not exist yet is made."""
+@contextmanager
+def _open(place: Place, service: str, what: str) -> Iterator[Host]:
+    """Open a place beside whoever serves it; a data folder that does not exist yet is made."""
+    if isinstance(place, Target):
+        _require(place.app, service, what)
+        with open_stage(place) as host:
+            yield host
+        return
     from cartwheel_local import LocalHost
 
+    project = find_project(place.app_name, Path.cwd())
+    app = load_project(project)
+    _require(app, service, what)
+    folder = data_folder(place.path, project.folder, app.name)
     options = HostOptions(data=folder, background=False, log=discard)
-    return LocalHost(app, options, beside=(folder / "cartwheel.db").is_file())
+    with LocalHost(app, options, beside=(folder / "cartwheel.db").is_file()) as local:
+        yield local
 
 
 def _require(app: App, service: str, what: str) -> None:

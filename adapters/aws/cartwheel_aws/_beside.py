@@ -12,7 +12,7 @@ from cartwheel_aws._names import Names, Place
 
 
 def open_beside(app: App, options: HostOptions) -> AwsHost:
-    """Open a stage; raises ConfigurationError when none is named, or for lack of a region.
+    """Open a stage; raises ConfigurationError when none is named or no region or credentials are.
 
     Runs can be looked at, signalled and cancelled whatever they run on; those that are started or
     redriven here take the application's definitions as they are here, which have to be deployed.
@@ -22,8 +22,11 @@ def open_beside(app: App, options: HostOptions) -> AwsHost:
         raise ConfigurationError(
             f"which stage of '{app.name}' on AWS is meant? Give its name, as it was deployed"
         )
+    from cartwheel_aws.deploy._clients import talking
+
     clients = Clients(access.region, access.profile)
-    place = Place(Names(app.name, access.stage), clients.region, clients.account)
+    with talking():
+        place = Place(Names(app.name, access.stage), clients.region, clients.account)
     forms = {
         one.ir.content_hash: form_of(compile_workflow(one.ir)) for one in app.workflows.values()
     }

@@ -9,7 +9,14 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from shopctl._commands._options import AppOption, JsonOption
+from shopctl._commands._options import (
+    AppOption,
+    JsonOption,
+    ProfileOption,
+    ProviderOption,
+    RegionOption,
+    StageOption,
+)
 
 DRIFTED = 3
 """The exit code of `drift` when there is some."""
@@ -22,18 +29,6 @@ class Machine(StrEnum):
     X86_64 = "x86_64"
 
 
-ProviderOption: TypeAlias = Annotated[
-    str, typer.Option("--provider", metavar="NAME", help="Where: aws, gcp, azure.")
-]
-StageOption: TypeAlias = Annotated[
-    str, typer.Option("--stage", metavar="NAME", help="Which of the application's stages.")
-]
-RegionOption: TypeAlias = Annotated[
-    str | None, typer.Option("--region", metavar="NAME", help="Default: the provider's own way.")
-]
-ProfileOption: TypeAlias = Annotated[
-    str | None, typer.Option("--profile", metavar="NAME", help="Whose credentials to use.")
-]
 MachineOption: TypeAlias = Annotated[
     Machine, typer.Option("--architecture", help="What functions run on.")
 ]

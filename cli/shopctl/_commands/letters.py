@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from shopctl._commands._options import AppOption, DataOption, JsonOption
+from shopctl._commands._options import (
+    AppOption,
+    DataOption,
+    JsonOption,
+    OperatedProviderOption,
+    OperatedStageOption,
+    ProfileOption,
+    RegionOption,
+)
 
 LetterArgument = Annotated[str, typer.Argument(metavar="LETTER", help="The dead letter's id.")]
 
@@ -33,14 +41,20 @@ def list_(
         int, typer.Option("--limit", metavar="N", min=1, max=1000, help="At most so many.")
     ] = 50,
     data: DataOption = None,
+    provider: OperatedProviderOption = None,
+    stage: OperatedStageOption = None,
+    region: RegionOption = None,
+    profile: ProfileOption = None,
     app: AppOption = None,
     json: JsonOption = False,
 ) -> None:
     """List deliveries that failed for good, oldest first."""
     from shopctl._letters import letter_json, open_letters
+    from shopctl._operating import place_of
     from shopctl._output import emit, say, table
 
-    with open_letters(data, app) as letters:
+    place = place_of(data, app, provider=provider, stage=stage, region=region, profile=profile)
+    with open_letters(place) as letters:
         found, more = letters.list(consumer=consumer, limit=limit)
     if json:
         emit({"dead_letters": [letter_json(letter) for letter in found], "more": more})
@@ -55,16 +69,23 @@ def list_(
 
 
 def show(
+    *,
     letter: LetterArgument,
     data: DataOption = None,
+    provider: OperatedProviderOption = None,
+    stage: OperatedStageOption = None,
+    region: RegionOption = None,
+    profile: ProfileOption = None,
     app: AppOption = None,
     json: JsonOption = False,
 ) -> None:
     """Show a dead letter with what it carries and why it failed."""
     from shopctl._letters import letter_json, open_letters
+    from shopctl._operating import place_of
     from shopctl._output import as_json, emit, say
 
-    with open_letters(data, app) as letters:
+    place = place_of(data, app, provider=provider, stage=stage, region=region, profile=profile)
+    with open_letters(place) as letters:
         found = letters.get(letter)
     if json:
         emit(letter_json(found))
@@ -75,34 +96,48 @@ def show(
 
 
 def redrive(
+    *,
     letter: LetterArgument,
     data: DataOption = None,
+    provider: OperatedProviderOption = None,
+    stage: OperatedStageOption = None,
+    region: RegionOption = None,
+    profile: ProfileOption = None,
     app: AppOption = None,
     json: JsonOption = False,
 ) -> None:
     """Deliver a dead letter once more, from the first try."""
     from shopctl._letters import open_letters
+    from shopctl._operating import place_of
     from shopctl._output import emit, say
 
-    with open_letters(data, app) as letters:
+    place = place_of(data, app, provider=provider, stage=stage, region=region, profile=profile)
+    with open_letters(place) as letters:
         letters.redrive(letter)
     if json:
         emit({"id": letter, "redriven": True})
     else:
-        say(f"{letter} is delivered again; a server that is up sees it within five seconds")
+        say(f"{letter} is delivered again; {letters.taken_up}")
 
 
 def discard(
+    *,
     letter: LetterArgument,
     data: DataOption = None,
+    provider: OperatedProviderOption = None,
+    stage: OperatedStageOption = None,
+    region: RegionOption = None,
+    profile: ProfileOption = None,
     app: AppOption = None,
     json: JsonOption = False,
 ) -> None:
     """Forget a dead letter for good."""
     from shopctl._letters import open_letters
+    from shopctl._operating import place_of
     from shopctl._output import emit, say
 
-    with open_letters(data, app) as letters:
+    place = place_of(data, app, provider=provider, stage=stage, region=region, profile=profile)
+    with open_letters(place) as letters:
         letters.discard(letter)
     if json:
         emit({"id": letter, "discarded": True})

@@ -1,4 +1,4 @@
-"""`shopctl runs ...`: durable runs in a data folder, beside the server or without one."""
+"""`shopctl runs ...`: durable runs in a data folder or on a stage, served or not."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from shopctl._commands._options import AppOption, DataOption, JsonOption
+from shopctl._commands._options import (
+    AppOption,
+    DataOption,
+    JsonOption,
+    OperatedProviderOption,
+    OperatedStageOption,
+    ProfileOption,
+    RegionOption,
+)
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
 
@@ -42,18 +50,23 @@ def list_(
         int, typer.Option("--limit", metavar="N", min=1, max=1000, help="At most so many.")
     ] = 50,
     data: DataOption = None,
+    provider: OperatedProviderOption = None,
+    stage: OperatedStageOption = None,
+    region: RegionOption = None,
+    profile: ProfileOption = None,
     app: AppOption = None,
     json: JsonOption = False,
 ) -> None:
     """List runs, newest first."""
     from cartwheel.ports import RunStatus
-    from shopctl._journal import open_folder
+    from shopctl._operating import open_runs, place_of
     from shopctl._output import emit, say, table
     from shopctl._runs import summary
 
-    with open_folder(data, app) as folder:
+    place = place_of(data, app, provider=provider, stage=stage, region=region, profile=profile)
+    with open_runs(place) as runs:
         wanted = None if status is None else RunStatus(status.value)
-        page = folder.list(status=wanted, workflow=workflow, limit=limit)
+        page = runs.list(status=wanted, workflow=workflow, limit=limit)
     if json:
         emit({"runs": [summary(run) for run in page.runs], "more": page.next is not None})
         return
@@ -77,27 +90,33 @@ def list_(
 
 
 def show(
+    *,
     run: RunArgument,
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on showing what happens until the run ends.")
     ] = False,
     data: DataOption = None,
+    provider: OperatedProviderOption = None,
+    stage: OperatedStageOption = None,
+    region: RegionOption = None,
+    profile: ProfileOption = None,
     app: AppOption = None,
     json: JsonOption = False,
 ) -> None:
     """Show a run and its timeline."""
     from shopctl._errors import UsageError
-    from shopctl._journal import open_folder
+    from shopctl._operating import open_runs, place_of
     from shopctl._output import emit
     from shopctl._runs import run_json, show_run, watch_run
 
     if watch and json:
         raise UsageError("--watch goes on and --json is one document; choose one of them")
-    with open_folder(data, app) as folder:
+    place = place_of(data, app, provider=provider, stage=stage, region=region, profile=profile)
+    with open_runs(place) as runs:
         if watch:
-            watch_run(lambda: (folder.status(run), folder.history(run)))
+            watch_run(lambda: (runs.status(run), runs.history(run)), runs.look_seconds)
             return
-        found, history = folder.status(run), folder.history(run)
+        found, history = runs.status(run), runs.history(run)
     if json:
         emit(run_json(found, history))
     else:
@@ -121,64 +140,78 @@ def signal(
         ),
     ] = None,
     data: DataOption = None,
+    provider: OperatedProviderOption = None,
+    stage: OperatedStageOption = None,
+    region: RegionOption = None,
+    profile: ProfileOption = None,
     app: AppOption = None,
     json: JsonOption = False,
 ) -> None:
     """Give a run a signal; it is kept until the run waits for it."""
-    from shopctl._journal import open_folder
     from shopctl._json import read_json_argument
+    from shopctl._operating import open_runs, place_of
     from shopctl._output import emit, say
 
     value = read_json_argument(payload, "--payload")
-    with open_folder(data, app) as folder:
-        used, kept = folder.signal(run, name, value, signal_id)
+    place = place_of(data, app, provider=provider, stage=stage, region=region, profile=profile)
+    with open_runs(place) as runs:
+        used, kept = runs.signal(run, name, value, signal_id)
     if json:
         emit({"run_id": run, "signal": name, "signal_id": used, "kept": kept})
     elif kept:
-        say(f"run {run} gets signal {name} (id {used}); a server that is up sees it in a second")
+        say(f"run {run} gets signal {name} (id {used}); {runs.taken_up}")
     else:
         say(f"run {run} has had a signal of id {used}; this one was dropped")
 
 
 def cancel(
+    *,
     run: RunArgument,
     reason: Annotated[
         str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the run's history.")
     ] = "",
     data: DataOption = None,
+    provider: OperatedProviderOption = None,
+    stage: OperatedStageOption = None,
+    region: RegionOption = None,
+    profile: ProfileOption = None,
     app: AppOption = None,
     json: JsonOption = False,
 ) -> None:
     """Ask a run to end; what it did is undone by its sagas."""
-    from shopctl._journal import open_folder
+    from shopctl._operating import open_runs, place_of
     from shopctl._output import emit, say
 
-    with open_folder(data, app) as folder:
-        asked = folder.cancel(run, reason)
+    place = place_of(data, app, provider=provider, stage=stage, region=region, profile=profile)
+    with open_runs(place) as runs:
+        asked = runs.cancel(run, reason)
     if json:
         emit({"run_id": run, "asked": asked})
     elif asked:
-        say(f"run {run} is asked to end; a server that is up sees it in a second")
+        say(f"run {run} is asked to end; {runs.taken_up}")
     else:
         say(f"run {run} was asked to end before")
 
 
 def redrive(
+    *,
     run: RunArgument,
     data: DataOption = None,
+    provider: OperatedProviderOption = None,
+    stage: OperatedStageOption = None,
+    region: RegionOption = None,
+    profile: ProfileOption = None,
     app: AppOption = None,
     json: JsonOption = False,
 ) -> None:
     """Let a failed or cancelled run go on from the step that failed."""
-    from shopctl._journal import open_folder
+    from shopctl._operating import open_runs, place_of
     from shopctl._output import emit, say
 
-    with open_folder(data, app) as folder:
-        generation = folder.redrive(run)
+    place = place_of(data, app, provider=provider, stage=stage, region=region, profile=profile)
+    with open_runs(place) as runs:
+        runs.redrive(run)
     if json:
-        emit({"run_id": run, "generation": generation})
+        emit({"run_id": run, "redriven": True})
     else:
-        say(
-            f"run {run} goes on for the {generation}. time; a server that is up sees it in a "
-            "second, else the next start does"
-        )
+        say(f"run {run} goes on; {runs.taken_up}")

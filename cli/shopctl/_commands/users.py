@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from shopctl._commands._options import AppOption, DataOption, JsonOption
-from shopctl._commands.deploying import ProfileOption, RegionOption, StageOption
+from shopctl._commands._options import (
+    AppOption,
+    DataOption,
+    JsonOption,
+    OperatedProviderOption,
+    OperatedStageOption,
+    ProfileOption,
+    RegionOption,
+)
 
 
 class Role(StrEnum):
@@ -41,35 +47,21 @@ def add(
     ] = False,
     name: Annotated[str, typer.Option("--name", metavar="TEXT", help="The user's name.")] = "",
     data: DataOption = None,
-    provider: Annotated[
-        str | None,
-        typer.Option("--provider", metavar="NAME", help="Add them to a deployed stage: aws."),
-    ] = None,
-    stage: StageOption = "dev",
+    provider: OperatedProviderOption = None,
+    stage: OperatedStageOption = None,
     region: RegionOption = None,
     profile: ProfileOption = None,
     app: AppOption = None,
     json: JsonOption = False,
 ) -> None:
     """Add a user; works while the shop is being served, too."""
-    from cartwheel.deployment import Access
-    from shopctl._apps import find_project, load_project
-    from shopctl._errors import UsageError
-    from shopctl._files import data_folder
+    from shopctl._operating import place_of
     from shopctl._output import emit, say
-    from shopctl._shop import Remote, add_user, read_password
+    from shopctl._shop import add_user, read_password
 
-    if provider is not None and data is not None:
-        raise UsageError("--data names a folder here and --provider a stage there: give one")
+    place = place_of(data, app, provider=provider, stage=stage, region=region, profile=profile)
     password = read_password(password_stdin)
-    project = find_project(app, Path.cwd())
-    loaded = load_project(project)
-    where = (
-        data_folder(data, project.folder, loaded.name)
-        if provider is None
-        else Remote(provider, Access(stage, region, profile))
-    )
-    user_id = add_user(loaded, where, email=email, password=password, name=name, role=role.value)
+    user_id = add_user(place, email=email, password=password, name=name, role=role.value)
     if json:
         emit({"user_id": user_id, "email": email, "role": role.value})
     else:
