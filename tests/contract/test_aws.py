@@ -35,6 +35,7 @@ from cartwheel_aws._outside import ID_ATTRIBUTE, ID_HEADER
 from cartwheel_aws._secrets import SecretsManagerSecrets
 from tests.engines.aws._processes import ACCOUNT
 from tests.support.aws_deployed import Sky, Stage, name_of
+from tests.support.aws_operating import Operating
 
 FUNCTIONS = 8
 SLASH = pytest.mark.xfail(
@@ -327,3 +328,7 @@ class TestHttpGateway(Deployed, kit.HttpGatewayContract):
     )
     def test_an_unknown_path_is_a_problem_404(self, send: Send, path: str) -> None:
         super().test_an_unknown_path_is_a_problem_404(send, path)
+
+
+class TestOperating(Deployed, Operating):
+    pass

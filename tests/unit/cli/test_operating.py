@@ -284,6 +284,28 @@ def test_a_stage_that_was_never_deployed_is_told_in_a_line(
     assert done.err == "error: there is no stage 'gone'; deploy the application\n"
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ((), "log in with `aws configure` or `aws sso login`"),
+        (("--profile", "nobody"), "there is no AWS profile 'nobody'"),
+        (("--stage", "No Name"), "stage 'No Name' is no name"),
+    ],
+)
+def test_a_stage_on_aws_that_can_not_be_reached_is_told_with_what_to_do(
+    hello: Call, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], told: str
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, "/nowhere")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    done = hello("runs", "list", "--provider", "aws", "--region", "eu-central-1", *options)
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("error: ")
+    assert told in done.err
+
+
 # Dead letters.
 
 
