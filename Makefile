@@ -35,7 +35,7 @@ demo: $(VENV)/.project ## Play a customer's day on the embedded shop, end to end
 	@$(BIN)/shopctl demo
 
 test: $(VENV)/.project ## Run every test this machine can run, then list what was skipped
-	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 check: $(VENV)/.project ## Lint, check the format, the types and the layers
 	$(PY) -m ruff check .

@@ -50,7 +50,7 @@ AT_A_TIME = 8
 """Buyers whose requests are under way together: what two processors bear beside the engine."""
 _numbers = itertools.count(1)
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("the shop on AWS")]
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
