@@ -255,7 +255,7 @@ COMMANDS = [
         (("--stage", "prod"), "--stage without --provider"),
         (("--region", "north"), "--region without --provider"),
         (("--profile", "work"), "--profile without --provider"),
-        (("--provider", "memory"), "no adapter 'memory' deploys; there are: aws, crane, harbour"),
+        (("--provider", "memory"), "no adapter 'memory' deploys; there are: "),
         (
             ("--provider", "local"),
             "harbour\nhint: name one with --provider, or work on a data folder",
