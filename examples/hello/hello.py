@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from cartwheel.access import Uses
 from cartwheel.app import App, Service
 from cartwheel.context import Context
 from cartwheel.http import ANYONE, Body, NotFound, Reply, View
@@ -13,7 +14,7 @@ from cartwheel.ports import Event, JsonObject
 from cartwheel.unit import Unit, transact
 from cartwheel.workflow import days, result, wait_for, workflow
 
-hello = Service("hello")
+hello = Service("hello", Uses(runs=("welcome",), ports=("events",)))
 GREETINGS = hello.collection("greetings").name
 
 Name = Annotated[str, Field(min_length=1, max_length=40)]
