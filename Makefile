@@ -1,7 +1,7 @@
 # Everything runs from a fresh clone with Python >= 3.11 and make: each target makes .venv first.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test check format bench examples engines soak mutation parity secure audit sbom lock clean
+.PHONY: help venv demo demo-aws test check format bench examples engines soak mutation parity secure audit sbom lock clean
 
 WORKERS ?= 2
 PYTEST_ARGS ?=
@@ -33,6 +33,9 @@ venv: $(VENV)/.project ## Make the development environment from the lock
 
 demo: $(VENV)/.project ## Play a customer's day on the embedded shop, end to end
 	@$(BIN)/shopctl demo
+
+demo-aws: $(VENV)/.project engines ## Play the same day on the shop deployed to ministack, which stands in for AWS
+	@$(PY) -m pytest -q -s -n 0 tests/e2e/aws/test_day.py -k the_day_has_the_story
 
 test: $(VENV)/.project ## Run every test this machine can run, then list what was skipped
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
