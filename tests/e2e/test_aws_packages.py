@@ -17,7 +17,7 @@ import pytest
 
 from cartwheel.packaging import PackagingError
 from cartwheel_aws import Package, Packages, packages
-from cartwheel_aws._package import _GLIBC, Architecture
+from cartwheel_aws.deploy._package import _GLIBC, Architecture
 from tests.support.engines import require
 
 pytestmark = pytest.mark.timeout(300)

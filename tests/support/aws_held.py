@@ -25,8 +25,8 @@ from cartwheel.packaging import PackagingError
 from cartwheel_aws._clients import Clients
 from cartwheel_aws._host import AwsHost
 from cartwheel_aws._names import Names, Place
-from cartwheel_aws._package import Architecture
 from cartwheel_aws.deploy import build
+from cartwheel_aws.deploy._package import Architecture
 from cartwheel_workflows.shop import shop_app
 from tests.engines.aws._processes import ACCOUNT, REGION
 from tests.support.aws_templates import MAIL, ROOT

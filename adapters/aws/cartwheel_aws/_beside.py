@@ -6,9 +6,9 @@ from cartwheel.app import App
 from cartwheel.host import HostOptions
 from cartwheel.ports import ConfigurationError
 from cartwheel_aws._clients import Clients
-from cartwheel_aws._compile import compile_workflow, form_of
 from cartwheel_aws._host import AwsHost
 from cartwheel_aws._names import Names, Place
+from cartwheel_aws.machines._compile import compile_workflow, form_of
 
 
 def open_beside(app: App, options: HostOptions) -> AwsHost:

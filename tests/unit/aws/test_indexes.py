@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cartwheel.ports import JsonObject
-from cartwheel_aws._tables import MAX_INDEXES
 from cartwheel_aws.deploy._indexes import Template, steps
+from cartwheel_aws.deploy._tables import MAX_INDEXES
 from tests.support.aws_bundle import data_template, table
 
 ORDERS = "OrdersTable"

@@ -14,7 +14,7 @@ import pytest
 
 from cartwheel.packaging import PackagingError, sources_of
 from cartwheel_aws import Package, Packages, packages
-from cartwheel_aws._package import (
+from cartwheel_aws.deploy._package import (
     _MODULES,
     Architecture,
     _check_size,

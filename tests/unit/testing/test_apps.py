@@ -11,7 +11,7 @@ import pytest
 from cartwheel.app import App
 from cartwheel.testing import apps
 from cartwheel.testing.corpus import ONE_A_RULE, PROGRAMS, Rule
-from cartwheel_aws._package import _MODULES
+from cartwheel_aws.deploy._package import _MODULES
 
 LOAD = """
 import json, sys

@@ -23,17 +23,17 @@ from cartwheel.http import openapi
 from cartwheel.manifest import FunctionSpec, Manifest
 from cartwheel.ports import ConfigurationError, Json, JsonObject
 from cartwheel.workflow import Gap, Unsupported, Workflow
-from cartwheel_aws._check import check
-from cartwheel_aws._compile import compile_workflow, form_of
 from cartwheel_aws._host import SENDER
 from cartwheel_aws._names import Names
-from cartwheel_aws._package import Package, Packages, packages
 from cartwheel_aws.deploy._app_stack import AppStack, Code, Settings
 from cartwheel_aws.deploy._data_stack import data_stack
 from cartwheel_aws.deploy._everything import everything
 from cartwheel_aws.deploy._limits import check_limits
+from cartwheel_aws.deploy._package import Package, Packages, packages
 from cartwheel_aws.deploy._policies import Sender
 from cartwheel_aws.deploy._yaml import to_yaml
+from cartwheel_aws.machines._check import check
+from cartwheel_aws.machines._compile import compile_workflow, form_of
 
 _TRACES = "CARTWHEEL_OTEL"
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from cartwheel.manifest import CollectionSpec, Manifest
 from cartwheel.ports import Collection, Index, JsonObject
 from cartwheel_aws._names import Names
-from cartwheel_aws._tables import table_of
 from cartwheel_aws.deploy._parts import logical, put, ref, sub, tags
+from cartwheel_aws.deploy._tables import table_of
 
 BUCKET = "PackagesBucket"
 KEPT = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}

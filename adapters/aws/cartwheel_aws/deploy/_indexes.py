@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import TypeAlias
 
-from cartwheel_aws._tables import MAX_INDEXES
+from cartwheel_aws.deploy._tables import MAX_INDEXES
 
 TABLE = "AWS::DynamoDB::Table"
 Template: TypeAlias = Mapping[str, object]

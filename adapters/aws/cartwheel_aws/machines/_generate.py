@@ -17,14 +17,14 @@ from cartwheel.ports import Json, JsonObject
 from cartwheel.workflow import _ir as ir
 from cartwheel.workflow import _types as t
 from cartwheel.workflow._expr import Expr, ObjectExpr, RefExpr
-from cartwheel_aws import _render as render
-from cartwheel_aws._branches import branch_map, branch_parallel
-from cartwheel_aws._ends import finish, finished
 from cartwheel_aws._errors import ALL, retriers
-from cartwheel_aws._joins import close, narrowed
-from cartwheel_aws._machine import Catch, Label
-from cartwheel_aws._raising import catches, throw
-from cartwheel_aws._scope import (
+from cartwheel_aws.machines import _render as render
+from cartwheel_aws.machines._branches import branch_map, branch_parallel
+from cartwheel_aws.machines._ends import finish, finished
+from cartwheel_aws.machines._joins import close, narrowed
+from cartwheel_aws.machines._machine import Catch, Label
+from cartwheel_aws.machines._raising import catches, throw
+from cartwheel_aws.machines._scope import (
     Continuation,
     Facts,
     Frame,
@@ -38,9 +38,9 @@ from cartwheel_aws._scope import (
     live,
     names_in,
 )
-from cartwheel_aws._spot import Spot
-from cartwheel_aws._timing import poll, sleep, wait
-from cartwheel_aws._values import (
+from cartwheel_aws.machines._spot import Spot
+from cartwheel_aws.machines._timing import poll, sleep, wait
+from cartwheel_aws.machines._values import (
     NULL,
     TRUE,
     At,

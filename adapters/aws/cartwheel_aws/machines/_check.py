@@ -14,9 +14,9 @@ from collections.abc import Iterator
 
 from cartwheel.ports import Json, JsonObject
 from cartwheel.workflow._targets import Compiled, Finding
-from cartwheel_aws._branches import slots_read
-from cartwheel_aws._check_fields import check_fields
-from cartwheel_aws._machine import LONGEST_NAME
+from cartwheel_aws.machines._branches import slots_read
+from cartwheel_aws.machines._check_fields import check_fields
+from cartwheel_aws.machines._machine import LONGEST_NAME
 
 LARGEST = 1024 * 1024
 """Bytes of a definition."""

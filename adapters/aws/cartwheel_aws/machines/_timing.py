@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 from cartwheel.ports import Json, JsonObject
 from cartwheel.workflow import _ir as ir
 from cartwheel.workflow import _types as t
-from cartwheel_aws import _render as render
 from cartwheel_aws._errors import SERVICE
-from cartwheel_aws._machine import Label, State
-from cartwheel_aws._raising import catches, throw
-from cartwheel_aws._scope import Place
-from cartwheel_aws._spot import Spot
-from cartwheel_aws._values import FALSE, NULL, At, Cmp, Lit, Obj, Sum, lit, text
+from cartwheel_aws.machines import _render as render
+from cartwheel_aws.machines._machine import Label, State
+from cartwheel_aws.machines._raising import catches, throw
+from cartwheel_aws.machines._scope import Place
+from cartwheel_aws.machines._spot import Spot
+from cartwheel_aws.machines._values import FALSE, NULL, At, Cmp, Lit, Obj, Sum, lit, text
 
 if TYPE_CHECKING:
-    from cartwheel_aws._generate import Generator
+    from cartwheel_aws.machines._generate import Generator
 
 WAIT = "cartwheel.wait"
 
@@ -45,7 +45,7 @@ def sleep(generator: Generator, step: ir.SleepStep, spot: Spot, place: Place) ->
 
 def wait(generator: Generator, step: ir.WaitStep, spot: Spot, place: Place) -> None:
     """Write a wait: it hands its token to the endpoint, which wakes it."""
-    from cartwheel_aws._generate import ENDPOINT, placeholder
+    from cartwheel_aws.machines._generate import ENDPOINT, placeholder
 
     generator.functions.add(ENDPOINT)
     given = Obj(

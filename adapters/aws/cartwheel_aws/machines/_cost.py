@@ -15,8 +15,8 @@ from typing import NamedTuple
 from cartwheel.workflow import _ir as ir
 from cartwheel.workflow._estimate import ASSUMED_ITEMS
 from cartwheel.workflow._targets import Cost
-from cartwheel_aws._compile import generate
-from cartwheel_aws._machine import Label, State, finished
+from cartwheel_aws.machines._compile import generate
+from cartwheel_aws.machines._machine import Label, State, finished
 
 
 class Way(NamedTuple):

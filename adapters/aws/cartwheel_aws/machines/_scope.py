@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from cartwheel.ports import Json
 from cartwheel.workflow import _ir as ir
 from cartwheel.workflow._expr import Expr, RefExpr, walk_expr
-from cartwheel_aws._machine import Label
-from cartwheel_aws._values import Value
+from cartwheel_aws.machines._machine import Label
+from cartwheel_aws.machines._values import Value
 
 if TYPE_CHECKING:
-    from cartwheel_aws._generate import Generator
+    from cartwheel_aws.machines._generate import Generator
 
 Steps = tuple[ir.Step, ...]
 

@@ -11,8 +11,8 @@ from cartwheel.ports import Json, JsonObject
 from cartwheel.workflow import _ir as ir
 from cartwheel.workflow._lower_saga import lower_saga
 from cartwheel.workflow._targets import Compiled
-from cartwheel_aws._generate import Generator
-from cartwheel_aws._machine import Label, write
+from cartwheel_aws.machines._generate import Generator
+from cartwheel_aws.machines._machine import Label, write
 
 _WAITS = ("Seconds", "SecondsPath", "Timestamp", "TimestampPath")
 

@@ -7,7 +7,7 @@ import re
 
 from cartwheel.ports import Json, JsonObject
 from cartwheel.workflow import _types as t
-from cartwheel_aws._values import (
+from cartwheel_aws.machines._values import (
     NULL,
     All,
     At,

@@ -8,16 +8,26 @@ from typing import TYPE_CHECKING
 
 from cartwheel.ports import JsonObject
 from cartwheel.workflow import _ir as ir
-from cartwheel_aws import _render as render
-from cartwheel_aws._ends import fail, settle, settled
 from cartwheel_aws._errors import ALL, names_of
-from cartwheel_aws._machine import Catch, Label
-from cartwheel_aws._scope import Context, Facts, Frame, Guard, Place, Root, compensates
-from cartwheel_aws._spot import Spot
-from cartwheel_aws._values import NULL, At, Caught, Lit, MaybeCaught, Obj, Value, everything, lit
+from cartwheel_aws.machines import _render as render
+from cartwheel_aws.machines._ends import fail, settle, settled
+from cartwheel_aws.machines._machine import Catch, Label
+from cartwheel_aws.machines._scope import Context, Facts, Frame, Guard, Place, Root, compensates
+from cartwheel_aws.machines._spot import Spot
+from cartwheel_aws.machines._values import (
+    NULL,
+    At,
+    Caught,
+    Lit,
+    MaybeCaught,
+    Obj,
+    Value,
+    everything,
+    lit,
+)
 
 if TYPE_CHECKING:
-    from cartwheel_aws._generate import Generator
+    from cartwheel_aws.machines._generate import Generator
 
 
 def catches(generator: Generator, errors: Iterable[str], facts: Facts, place: Place) -> list[Catch]:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from cartwheel.ports import Json, JsonObject
 from cartwheel.workflow import _ir as ir
 from cartwheel.workflow import _types as t
-from cartwheel_aws import _render as render
-from cartwheel_aws._machine import Label
-from cartwheel_aws._scope import Facts, Place, Root, compensates, own_steps
-from cartwheel_aws._spot import Spot
-from cartwheel_aws._values import (
+from cartwheel_aws.machines import _render as render
+from cartwheel_aws.machines._machine import Label
+from cartwheel_aws.machines._scope import Facts, Place, Root, compensates, own_steps
+from cartwheel_aws.machines._spot import Spot
+from cartwheel_aws.machines._values import (
     NULL,
     RAW,
     At,
@@ -26,7 +26,7 @@ from cartwheel_aws._values import (
 )
 
 if TYPE_CHECKING:
-    from cartwheel_aws._generate import End, Generator
+    from cartwheel_aws.machines._generate import End, Generator
 
 Fields = tuple[tuple[str, Value], ...]
 FAILED = "failed"

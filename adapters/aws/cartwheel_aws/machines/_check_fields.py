@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from cartwheel.ports import Json, JsonObject
 from cartwheel.workflow._targets import Finding
-from cartwheel_aws import _grammar as grammar
 from cartwheel_aws._errors import ALL
+from cartwheel_aws.machines import _grammar as grammar
 
 LONGEST_DELAY = 31_622_400
 LONGEST_WAIT = 99_999_999

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from cartwheel.ports import JsonObject
 from cartwheel.workflow import _types as t
-from cartwheel_aws import _render as render
-from cartwheel_aws._machine import Label
-from cartwheel_aws._scope import Facts, Join, live
-from cartwheel_aws._spot import Spot
-from cartwheel_aws._values import NULL, At, IsNull, Not, Obj, Once, Value, joined, type_of
+from cartwheel_aws.machines import _render as render
+from cartwheel_aws.machines._machine import Label
+from cartwheel_aws.machines._scope import Facts, Join, live
+from cartwheel_aws.machines._spot import Spot
+from cartwheel_aws.machines._values import NULL, At, IsNull, Not, Obj, Once, Value, joined, type_of
 
 if TYPE_CHECKING:
-    from cartwheel_aws._generate import Generator
+    from cartwheel_aws.machines._generate import Generator
 
 
 def close(generator: Generator, join: Join, spot: Spot, what: str, *, fork: bool) -> bool:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, assert_never
 from cartwheel.ports import Json, JsonObject
 from cartwheel.workflow import _ir as ir
 from cartwheel.workflow import _types as t
-from cartwheel_aws import _render as render
 from cartwheel_aws._errors import FOREIGN, SERVICE, TIMED_OUT, standard
-from cartwheel_aws._machine import Label, State
-from cartwheel_aws._scope import Facts, Frame
-from cartwheel_aws._values import (
+from cartwheel_aws.machines import _render as render
+from cartwheel_aws.machines._machine import Label, State
+from cartwheel_aws.machines._scope import Facts, Frame
+from cartwheel_aws.machines._values import (
     All,
     At,
     Caught,
@@ -40,7 +40,7 @@ from cartwheel_aws._values import (
 )
 
 if TYPE_CHECKING:
-    from cartwheel_aws._generate import Generator
+    from cartwheel_aws.machines._generate import Generator
 
 
 @dataclass(eq=False, slots=True)

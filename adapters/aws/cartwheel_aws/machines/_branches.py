@@ -12,13 +12,13 @@ from cartwheel.ports import Json, JsonObject
 from cartwheel.workflow import _ir as ir
 from cartwheel.workflow import _types as t
 from cartwheel.workflow._expr import Expr, ObjectExpr, RefExpr
-from cartwheel_aws import _render as render
-from cartwheel_aws._ends import FAILED
-from cartwheel_aws._machine import Label, State, reachable
-from cartwheel_aws._raising import throw
-from cartwheel_aws._scope import Frame, Place, Root, compensates, reads
-from cartwheel_aws._spot import Spot
-from cartwheel_aws._values import (
+from cartwheel_aws.machines import _render as render
+from cartwheel_aws.machines._ends import FAILED
+from cartwheel_aws.machines._machine import Label, State, reachable
+from cartwheel_aws.machines._raising import throw
+from cartwheel_aws.machines._scope import Frame, Place, Root, compensates, reads
+from cartwheel_aws.machines._spot import Spot
+from cartwheel_aws.machines._values import (
     At,
     Caught,
     Fmt,
@@ -30,7 +30,7 @@ from cartwheel_aws._values import (
 )
 
 if TYPE_CHECKING:
-    from cartwheel_aws._generate import Generator
+    from cartwheel_aws.machines._generate import Generator
 
 _ROOT = re.compile(r"(?<!\$)\$\.([A-Za-z_][A-Za-z0-9_]*)")
 _ELSEWHERE = ("ResultSelector", "ResultPath", "Result", "Catch", "Branches", "ItemProcessor")
@@ -40,7 +40,7 @@ _ITEM: Path = (render.CONTEXT, "Map", "Item", "Value")
 
 def branch_parallel(generator: Generator, step: ir.ParallelStep, spot: Spot, place: Place) -> None:
     """Write a parallel, and a choice that raises the lowest-numbered error."""
-    from cartwheel_aws._generate import End
+    from cartwheel_aws.machines._generate import End
 
     slot = generator.slot_of(step.name, spot.frame)
     undoes = compensates((step,))
@@ -69,7 +69,7 @@ def branch_parallel(generator: Generator, step: ir.ParallelStep, spot: Spot, pla
 
 def branch_map(generator: Generator, step: ir.MapStep, spot: Spot, place: Place) -> None:
     """Write a map, and a choice that raises the first item's error."""
-    from cartwheel_aws._generate import End
+    from cartwheel_aws.machines._generate import End
 
     items = generator.value(step.items, spot)
     if isinstance(items, At) and items.path[-1] == "items" and _unpacks(step):
