@@ -46,10 +46,14 @@ class Plays:
     def __init__(self) -> None:
         self._sky = Sky()
         self._hosts: dict[str, AwsHost] = {}
-        for name, programs in STAGES.items():
-            stage = self._sky.stage(name)
-            host = self._sky.host(stage, stage.app)
-            self._hosts |= {program.name: host for program in programs}
+        try:
+            for name, programs in STAGES.items():
+                stage = self._sky.stage(name)
+                host = self._sky.host(stage, stage.app)
+                self._hosts |= {program.name: host for program in programs}
+        except BaseException:
+            self._sky.close()
+            raise
         self._pool = ThreadPoolExecutor(TOGETHER, thread_name_prefix="corpus")
         self._first = {
             program.name: self._pool.submit(self.play, program, 1)

@@ -117,7 +117,7 @@ class Operating(kit.Contract):
             def letters() -> dict[str, str]:
                 words = ("dead-letters", "list", "--consumer", WORKER, "--limit", "1000", "--json")
                 found = json.loads(shopctl(app, *words))["dead_letters"]
-                return {one["body"]["mark"]: one["id"] for one in found}
+                return {one["body"].get("mark"): one["id"] for one in found}
 
             def both() -> dict[str, str] | None:
                 found = letters()

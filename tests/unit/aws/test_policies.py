@@ -11,6 +11,10 @@ from typing import Any
 import pytest
 
 from cartwheel.access import EDGE, KEEPER
+from cartwheel.manifest import manifest_of
+from cartwheel_aws import Names
+from cartwheel_aws.deploy._policies import function_policy
+from cartwheel_workflows.shop import shop_app
 from tests.support.aws_templates import ACCOUNT, REGION, Templates, hello, resolved, shop
 
 APPS = {"shop": cache(shop), "hello": cache(hello)}
@@ -211,3 +215,21 @@ def test_whoever_calls_a_function_or_fills_a_queue_is_named(made: Templates) -> 
         assert statement["Principal"] == {"Service": "sns.amazonaws.com"}
         assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Ref": "EventsTopic"}}}
     assert json.dumps(made.app).count('"Principal": "*"') == 0
+
+
+def test_a_role_names_a_few_workflows_one_by_one_and_many_by_their_stage() -> None:
+    shop = manifest_of(shop_app(), "cartwheel_workflows.shop:app")
+    names = Names("shop", "test")
+
+    def machines(count: int) -> list[str]:
+        flows = tuple(
+            shop.workflows[0].model_copy(update={"name": f"flow_{number}"})
+            for number in range(count)
+        )
+        manifest = shop.model_copy(update={"workflows": flows})
+        keeper = manifest.function(KEEPER).model_copy(update={"uses": manifest.function(EDGE).uses})
+        text = str(function_policy(keeper, manifest, names, manifest.collections, None))
+        return re.findall(r":stateMachine:([^']+)'", text)
+
+    assert machines(2) == ["shop-test-flow_0-????????????", "shop-test-flow_1-????????????"]
+    assert machines(21) == ["shop-test-*"]

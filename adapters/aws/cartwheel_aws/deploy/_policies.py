@@ -29,6 +29,8 @@ LISTS = (RUNS.name, LISTED.name)
 """The index by which operators list runs; no function does."""
 POLL = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
 HIDE = ["sqs:ChangeMessageVisibility", "sqs:GetQueueUrl"]
+MOST_NAMED = 20
+"""Workflows that a role names one by one."""
 UNSCOPED = frozenset({"states:SendTaskFailure", "states:SendTaskSuccess"})
 """Actions for which AWS takes no resource but `*`."""
 
@@ -179,12 +181,11 @@ def _runs(function: FunctionSpec, manifest: Manifest, names: Names) -> list[Json
     workflows = [one.name for one in manifest.workflows] if keeper else [*function.uses.runs]
     found: list[JsonObject] = []
     if workflows:
-        machines: list[Json] = [
-            arn("states", f"stateMachine:{names.machines(one)}") for one in workflows
-        ]
-        executions: list[Json] = [
-            arn("states", f"execution:{names.machines(one)}:*") for one in workflows
-        ]
+        # A role has room for some names; beyond that all machines of the stage are meant at once.
+        few = len(workflows) <= MOST_NAMED
+        named = [names.machines(one) for one in workflows] if few else [f"{names.prefix}-*"]
+        machines: list[Json] = [arn("states", f"stateMachine:{one}") for one in named]
+        executions: list[Json] = [arn("states", f"execution:{one}:*") for one in named]
         found.append(statement(["states:StartExecution"], machines))
         found.append(
             statement(["states:DescribeExecution", "states:GetExecutionHistory"], executions)
