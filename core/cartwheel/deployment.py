@@ -15,7 +15,6 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Literal, Protocol, TypeAlias
 
-from cartwheel.manifest import Manifest
 from cartwheel.ports import CartwheelError, Json, JsonObject
 
 Action: TypeAlias = Literal["add", "change", "replace", "remove"]
@@ -282,7 +281,3 @@ class Deployer(Protocol):
     def destroy(self, progress: Progress, *, delete_data: bool) -> Removed:
         """Take away what deployments made, and nothing else; data only when told to."""
         ...
-
-
-Build: TypeAlias = Callable[[Manifest, BuildOptions], Bundle]
-"""Builds a bundle; raises ConfigurationError for what the provider can't do."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from cartwheel.ports import Unavailable
 
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AuthorizationError"})
@@ -16,6 +18,7 @@ _MISSING = frozenset(
 )
 
 
+@cache
 def sdk_errors() -> tuple[type[Exception], ...]:
     """Give the errors of a call that was refused or got no answer.
 

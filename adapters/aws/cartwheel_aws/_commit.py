@@ -23,6 +23,7 @@ from cartwheel.ports import (
     Unavailable,
     Write,
 )
+from cartwheel_aws._calls import code_of, sdk_errors
 from cartwheel_aws._items import KEY, NONCE, VERSION, Item, item_of, key_of, version_of
 from cartwheel_aws._store_errors import (
     CANCELLED,
@@ -31,11 +32,9 @@ from cartwheel_aws._store_errors import (
     PASSING,
     REFUSED,
     answered,
-    code_of,
     old_item,
     raise_as_port_error,
     reasons_of,
-    sdk_errors,
     was_resent,
 )
 

@@ -18,6 +18,7 @@ from cartwheel.ports import (
     Write,
     check_commit,
 )
+from cartwheel_aws._calls import sdk_errors
 from cartwheel_aws._commit import Commit
 from cartwheel_aws._items import (
     KEY,
@@ -32,7 +33,7 @@ from cartwheel_aws._items import (
     storable,
     value_name,
 )
-from cartwheel_aws._store_errors import raise_as_port_error, sdk_errors
+from cartwheel_aws._store_errors import raise_as_port_error
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from typing import TYPE_CHECKING, NoReturn, TypedDict, cast
 
 from cartwheel.ports import ConfigurationError, Unavailable
+from cartwheel_aws._calls import code_of
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -40,31 +40,11 @@ class Reason(TypedDict, total=False):
     Message: str
 
 
-@cache
-def sdk_errors() -> tuple[type[Exception], ...]:
-    """Give the errors that a call through the SDK raises when it was sent."""
-    from botocore import exceptions
-    from botocore.parsers import ResponseParserError
-
-    return (
-        exceptions.ClientError,
-        exceptions.ConnectionError,
-        exceptions.HTTPClientError,
-        ResponseParserError,
-    )
-
-
 def answered(error: Exception) -> ClientError | None:
     """Give the error as DynamoDB's answer; None when no answer came."""
     from botocore.exceptions import ClientError
 
     return error if isinstance(error, ClientError) else None
-
-
-def code_of(error: Exception) -> str:
-    """Give the name that DynamoDB has for the error; "" when no answer came."""
-    answer = answered(error)
-    return "" if answer is None else str(answer.response.get("Error", {}).get("Code", ""))
 
 
 def was_resent(error: ClientError) -> bool:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from cartwheel.deployment import Access, DeploymentError
 from cartwheel.ports import CartwheelError, ConfigurationError
+from cartwheel_aws._calls import code_of
 from cartwheel_aws._clients import Clients
 
 if TYPE_CHECKING:
@@ -104,11 +105,6 @@ class DeployClients(Clients):
             client.meta.events.register("before-call", before)
             client.meta.events.register("after-call", after)
         return client
-
-
-def code_of(error: ClientError) -> str:
-    """Give the service's name of an error."""
-    return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def message_of(error: ClientError) -> str:

@@ -11,8 +11,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cartwheel.deployment import Progress, Removed, Step
+from cartwheel_aws._calls import code_of
 from cartwheel_aws._names import Names
-from cartwheel_aws.deploy._clients import DeployClients, code_of
+from cartwheel_aws.deploy._clients import DeployClients
 from cartwheel_aws.deploy._parts import TAG
 from cartwheel_aws.deploy._records import Bucket
 from cartwheel_aws.deploy._stacks import Pace, StackDriver

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, cast
 
-from cartwheel_aws.deploy._clients import code_of
+from cartwheel_aws._calls import code_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cartwheel.deployment import DeploymentError, Progress, Step
-from cartwheel_aws.deploy._clients import code_of, message_of
+from cartwheel_aws._calls import code_of
+from cartwheel_aws.deploy._clients import message_of
 from cartwheel_aws.deploy._progress import Events
 
 if TYPE_CHECKING:

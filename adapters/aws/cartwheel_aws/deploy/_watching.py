@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, cast
 
 from cartwheel.deployment import DeploymentError, Drift, LogLine
 from cartwheel.ports import Json
-from cartwheel_aws.deploy._clients import DeployClients, code_of
+from cartwheel_aws._calls import code_of
+from cartwheel_aws.deploy._clients import DeployClients
 from cartwheel_aws.deploy._stacks import Pace, Stack, StackDriver
 
 if TYPE_CHECKING:
