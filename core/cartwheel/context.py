@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cartwheel.log import Log
 from cartwheel.ports import Ports
+from cartwheel.trace import trace_id
 
 if TYPE_CHECKING:
     from cartwheel.http import Request
@@ -20,23 +21,25 @@ class Principal:
     roles: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """Is what every handler gets first, whoever calls it.
 
-    `trace_id` is that of the request that this work follows from (see `cartwheel.trace`). `key` is
-    the idempotency key of the work: a task's key, an event's or message's id with its consumer, or
-    for a route with an Idempotency-Key one derived from route, caller and header. The same key must
-    have one effect.
+    `key` is the idempotency key of the work: a task's key, an event's or message's id with its
+    consumer, or for a route with an Idempotency-Key one derived from route, caller and header. The
+    same key must have one effect.
     """
 
     ports: Ports
     log: Log
-    trace_id: str
     key: str = ""
     run_id: str = ""
     principal: Principal | None = None
     request: Request | None = None
+
+    @property
+    def trace_id(self) -> str:
+        """Give the id of the trace that the work at hand belongs to (see `cartwheel.trace`)."""
+        return trace_id()
 
     @property
     def caller(self) -> Principal:

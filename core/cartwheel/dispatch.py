@@ -27,7 +27,7 @@ from cartwheel.ports import (
     Unavailable,
     check_delay,
 )
-from cartwheel.trace import Kind, PlainTracer, Tracer, current, trace_id
+from cartwheel.trace import Kind, PlainTracer, Tracer, current
 from cartwheel.unit import sweep_outbox
 from cartwheel.workflow import Task
 
@@ -116,7 +116,7 @@ class Dispatcher:
     def _task(
         self, task: Task[BaseModel, BaseModel], name: str, key: str, run_id: str, input: bytes
     ) -> TaskReply:
-        context = Context(self.ports, self.log, trace_id(), key, run_id)
+        context = Context(self.ports, self.log, key, run_id)
         before = serving.set(name.partition(".")[0])
         try:
             result = task.handler(context, task.input_model.model_validate_json(input))
@@ -176,7 +176,7 @@ class Dispatcher:
 
     def _deliver(self, consumer: str, item: Event | Message) -> None:
         target = self._consumer(consumer)
-        context = Context(self.ports, self.log, trace_id(), f"{consumer}:{item.id}")
+        context = Context(self.ports, self.log, f"{consumer}:{item.id}")
         if isinstance(target, Subscription):
             if not isinstance(item, Event):
                 raise TypeError(f"{consumer} takes events, not messages")
@@ -209,4 +209,4 @@ class Dispatcher:
             sweep_outbox(self.ports, self._collections)
             return
         schedule = self.app.schedules[name]
-        schedule.handler(Context(self.ports, self.log, trace_id(), name))
+        schedule.handler(Context(self.ports, self.log, name))

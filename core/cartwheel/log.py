@@ -7,12 +7,15 @@ import sys
 import traceback
 from collections.abc import Callable
 
+from pydantic_core import to_json
+
 from cartwheel.ports import Clock, rfc3339
 from cartwheel.trace import trace_id
 
 Sink = Callable[[str], None]
 
 _write_json = json.JSONEncoder(default=str, separators=(",", ":")).encode
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 def to_stderr(line: str) -> None:
@@ -33,6 +36,11 @@ class Log:
         self._clock = clock
         self._sink = sink
         self._fields = fields or {}
+
+    @property
+    def silent(self) -> bool:
+        """Tell whether lines are dropped, so that nothing need be found out for them."""
+        return self._sink is discard
 
     def bind(self, **fields: object) -> Log:
         """Make a log that adds these fields to every line."""
@@ -65,4 +73,17 @@ class Log:
             line["trace_id"] = trace
         line.update(self._fields)
         line.update(fields)
-        self._sink(_write_json(line))
+        self._sink(_written(line))
+
+
+def _written(line: dict[str, object]) -> str:
+    if _PLAIN.issuperset(map(type, line.values())):
+        try:
+            text = to_json(line).decode()
+        except ValueError:
+            pass  # Half a surrogate pair, which only the other one writes.
+        else:
+            # A line is to be read whatever the encoding of the stream is.
+            if text.isascii() and text.isprintable():
+                return text
+    return _write_json(line)

@@ -17,17 +17,23 @@ Kind: TypeAlias = Literal["request", "task", "event", "message", "schedule"]
 Value: TypeAlias = str | int
 
 _PARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_SEED = "?"
 _current: ContextVar[str] = ContextVar("cartwheel_traceparent", default="")
+"""A traceparent, or the seed of one that nobody has asked for yet, after a question mark."""
 
 
 def current() -> str:
     """Give the traceparent of what is being done now; empty when it belongs to no trace."""
-    return _current.get()
+    found = _current.get()
+    if found[:1] == _SEED:
+        found = begun(found[1:])
+        _current.set(found)
+    return found
 
 
 def trace_id() -> str:
     """Give the trace's id, 32 hex digits; empty when there is no trace."""
-    return _current.get()[3:35]
+    return current()[3:35]
 
 
 def is_traceparent(text: str) -> bool:
@@ -46,8 +52,13 @@ def enter(parent: str) -> Token[str]:
     return _current.set(parent)
 
 
+def begin(seed: str) -> Token[str]:
+    """Do what follows under the trace that `begun` gives, until `leave`; named when asked for."""
+    return _current.set(_SEED + seed)
+
+
 def leave(token: Token[str]) -> None:
-    """Go back to what was before `enter`."""
+    """Go back to what was before `enter` or `begin`."""
     _current.reset(token)
 
 
@@ -104,7 +115,7 @@ class PlainTracer:
         self, kind: Kind, name: str, parent: str, seed: str, notes: Mapping[str, Value]
     ) -> Span:
         """See Tracer."""
-        return _PlainSpan(parent or begun(seed))
+        return _PlainSpan(parent or _SEED + seed)
 
 
 class _PlainSpan(within):

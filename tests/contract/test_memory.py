@@ -113,7 +113,7 @@ def serve() -> Serve:
     def before(host: Host) -> Iterator[Send]:
         def send(request: Request) -> Response:
             headers = {name.lower(): values for name, values in request.headers.items()}
-            return host.dispatcher.http(replace(request, headers=headers))
+            return host.dispatcher.http(request._replace(headers=headers))
 
         yield send
 

@@ -7,9 +7,12 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import cartwheel
 from cartwheel.app import App, Service
@@ -132,6 +135,13 @@ def test_times_are_written_so_that_they_sort() -> None:
     assert from_rfc3339("2026-01-01T01:00:00+01:00") == from_rfc3339("2026-01-01T00:00:00Z")
     with pytest.raises(ValueError, match="no UTC offset"):
         from_rfc3339("2026-01-01T01:00:00")
+
+
+@given(st.floats(-62135596800, 253402300799.998) | st.integers(0, 2**32))
+def test_times_are_written_as_the_standard_library_writes_them(seconds: float) -> None:
+    moment = datetime.fromtimestamp(seconds, UTC)
+    written = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    assert rfc3339(seconds) == written
 
 
 def test_a_domain_error_has_a_code_for_workflows_and_one_for_problems() -> None:

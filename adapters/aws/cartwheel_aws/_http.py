@@ -9,14 +9,14 @@ from http import HTTPStatus
 from cartwheel.dispatch import Dispatcher
 from cartwheel.http import BadRequest, Response, problem
 from cartwheel.ports import Json, JsonObject
-from cartwheel_aws._http_events import HttpKind, decode
+from cartwheel_aws._http_events import FORMAT_2, HttpKind, decode
 
 MOST_BYTES = 6 * 1024 * 1024
 """What a function may answer, as JSON; more is an error of the function that nobody can read."""
 MOST_BYTES_ALB = 1_000_000
 """The same for a load balancer's target ("1 MB")."""
 
-_ALB = frozenset({HttpKind.ALB, HttpKind.ALB_MULTI})
+_ALB = (HttpKind.ALB, HttpKind.ALB_MULTI)
 _LONGEST_ESCAPE = 12
 """Characters that JSON needs at most for one."""
 _ROOM = 64 * 1024
@@ -40,42 +40,36 @@ def answer_http(dispatcher: Dispatcher, event: JsonObject, kind: HttpKind) -> Js
 
 def encode(response: Response, kind: HttpKind) -> JsonObject:
     """Write a response as what has sent the event wants it; one that is too large is a 500."""
-    text, binary = _text(response)
-    encoded: JsonObject = {
-        "statusCode": response.status,
-        "body": text,
-        "isBase64Encoded": binary,
-        **_headers(response, kind),
-    }
-    most = MOST_BYTES_ALB if kind in _ALB else MOST_BYTES
+    headers: dict[str, Json] = {**response.headers}
+    names = "\n".join(headers).lower()
+    text, binary = _text(response.body, encoded="content-encoding" in names)
+    encoded: JsonObject = {"statusCode": response.status, "body": text, "isBase64Encoded": binary}
+    most = MOST_BYTES
+    if kind in FORMAT_2:
+        encoded["headers"] = headers
+        if "set-cookie" in names:
+            cookies = [name for name in response.headers if name.lower() == "set-cookie"]
+            encoded["cookies"] = [headers.pop(name) for name in cookies]
+    elif kind is HttpKind.ALB:
+        encoded["headers"] = headers
+    else:
+        encoded["multiValueHeaders"] = {name: [value] for name, value in headers.items()}
+    if kind in _ALB:
+        encoded["statusDescription"] = _described(response.status)
+        most = MOST_BYTES_ALB
     if len(text) * _LONGEST_ESCAPE + _ROOM > most and _size(encoded) > most:
         return encode(_too_large(response, most), kind)
     return encoded
 
 
-def _headers(response: Response, kind: HttpKind) -> JsonObject:
-    headers: dict[str, Json] = dict(response.headers)
-    if kind is HttpKind.HTTP_API or kind is HttpKind.FUNCTION_URL:
-        if "set-cookie" not in map(str.lower, headers):
-            return {"headers": headers}
-        cookies = [headers.pop(name) for name in response.headers if name.lower() == "set-cookie"]
-        return {"headers": headers, "cookies": cookies}
-    if kind is HttpKind.ALB:
-        return {"headers": headers, "statusDescription": _described(response.status)}
-    multi: JsonObject = {"multiValueHeaders": {name: [headers[name]] for name in headers}}
-    if kind is HttpKind.ALB_MULTI:
-        multi["statusDescription"] = _described(response.status)
-    return multi
-
-
-def _text(response: Response) -> tuple[str, bool]:
-    """Give the body as text and whether it had to be written as Base64 for that."""
-    if "content-encoding" not in map(str.lower, response.headers):
+def _text(body: bytes, *, encoded: bool) -> tuple[str, bool]:
+    """Give a body as text and whether it had to be written as Base64 for that."""
+    if not encoded:
         try:
-            return response.body.decode(), False
+            return body.decode(), False
         except UnicodeDecodeError:
             pass
-    return base64.b64encode(response.body).decode(), True
+    return base64.b64encode(body).decode(), True
 
 
 def _described(status: int) -> str:

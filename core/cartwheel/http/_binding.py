@@ -1,4 +1,4 @@
-"""Turns bodies and query strings into the models that handlers take, strictly."""
+"""Turns query strings into the models that handlers take, strictly, and says what is invalid."""
 
 from __future__ import annotations
 
@@ -39,16 +39,6 @@ def check_strict(where: str, model: type[BaseModel]) -> None:
     model.model_rebuild()
 
 
-def read_body(model: type[BaseModel], body: bytes) -> BaseModel:
-    """Make the model of a body that `read_json` has passed; raises InvalidRequest."""
-    try:
-        # What `model_validate_json` comes to.
-        made: BaseModel = model.__pydantic_validator__.validate_json(body, strict=True)
-    except ValidationError as error:
-        raise _invalid(error, "body") from error
-    return made
-
-
 @dataclass(frozen=True, slots=True)
 class _Parameter:
     kind: type
@@ -87,7 +77,7 @@ class QueryReader:
         try:
             return self._model.model_validate_json(json.dumps(values), strict=True)
         except ValidationError as error:
-            raise _invalid(error, "query") from error
+            raise invalid(error, "query") from error
 
 
 def refuse_query(query: Mapping[str, tuple[str, ...]]) -> None:
@@ -106,7 +96,8 @@ def pointer(location: tuple[int | str, ...]) -> str:
     return "#" + "".join(f"/{quote(part, safe='~', errors='replace')}" for part in parts)
 
 
-def _invalid(error: ValidationError, what: str) -> InvalidRequest:
+def invalid(error: ValidationError, what: str) -> InvalidRequest:
+    """Say what is invalid in a body or a query."""
     # Neither input nor context goes out: they may hold a password.
     found = error.errors(include_url=False, include_context=False, include_input=False)
     errors: list[Json] = [_described(detail, what) for detail in found[:MAX_ERRORS]]

@@ -6,14 +6,15 @@ import functools
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from cartwheel.access import at_work
+from cartwheel.access import serving
 from cartwheel.context import Context, Principal
-from cartwheel.http._binding import QueryReader, check_strict, read_body, refuse_query
+from cartwheel.http._binding import QueryReader, refuse_query
+from cartwheel.http._bodies import BodyReader
 from cartwheel.http._idempotency import (
     Grant,
     IdempotencyGuard,
@@ -36,13 +37,12 @@ from cartwheel.http._problems import (
     refuse,
 )
 from cartwheel.http._router import Miss, Router
-from cartwheel.http._strict_json import read_json
 from cartwheel.log import Log
 from cartwheel.ports import Conflict, DomainError, Json, Ports, Unavailable
-from cartwheel.trace import Tracer, begun, enter, is_traceparent, leave, trace_id
+from cartwheel.trace import Tracer, begin, enter, is_traceparent, leave
 
 if TYPE_CHECKING:
-    from cartwheel.app import App, Route
+    from cartwheel.app import App, Authenticator, Route
 
 MAX_BODY = 256 * 1024
 """Bytes of a body; more is refused before it is looked at."""
@@ -53,6 +53,8 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/-]+=*)")
 _JSON_TYPE = re.compile(r'application/json[ \t]*(;[ \t]*charset="?utf-8"?[ \t]*)?', re.IGNORECASE)
 _PLAIN_JSON = ("application/json",)
+_OF_A_MODEL = {"Content-Type": "application/json"}
+"""The headers of most answers, which are told by identity."""
 _UNREADABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 _SECURITY = {
@@ -66,6 +68,7 @@ _SECURITY = {
 @dataclass(frozen=True, slots=True)
 class _Endpoint:
     route: Route
+    body: BodyReader | None
     query: QueryReader | None
 
 
@@ -77,6 +80,10 @@ class _BuiltIn:
 @dataclass(frozen=True, slots=True)
 class _Elsewhere:
     service: str
+
+    def answer(self) -> Response:
+        """Refuse what the platform's gateway should have sent to another function."""
+        raise NotFound(f"the service '{self.service}' has this path, not this one")
 
 
 @dataclass(slots=True)
@@ -116,6 +123,8 @@ class Gateway:
         security = app.security_headers
         self._security = {**_SECURITY, **(security.answer() if security is not None else {})}
         self._secured = frozenset(map(str.lower, self._security))
+        self._of_a_model = Response(200, {**_OF_A_MODEL, **self._security}).headers
+        self._same = app.cors is None
         self._router: Router[_Endpoint | _BuiltIn | _Elsewhere] = Router()
         self._router.add("GET", "/health", _BuiltIn(_healthy))
         self._router.add("GET", "/openapi.json", _BuiltIn(self._openapi))
@@ -128,39 +137,50 @@ class Gateway:
     def __call__(self, request: Request) -> Response:
         """Answer a request; no exception leaves but those that end the process."""
         seen = self._identify(request)
-        method = request.method if request.method in _METHODS else "OTHER"
-        if self._tracer is None:
-            # As PlainTracer would do it, without the objects of a span that nobody looks at.
-            token = enter(seen.traceparent or begun(seen.request_id))
-            try:
-                return self._answered(request, seen, method)
-            finally:
-                leave(token)
+        if self._tracer is not None:
+            return self._traced(self._tracer, request, seen)
+        # As PlainTracer would do it, without the objects of a span that nobody looks at.
+        token = enter(seen.traceparent) if seen.traceparent else begin(seen.request_id)
+        try:
+            return self._answered(request, seen)
+        finally:
+            leave(token)
+
+    def _traced(self, tracer: Tracer, request: Request, seen: _Seen) -> Response:
+        method = _named(request.method)
         notes = {"http.request.method": method, "cartwheel.request_id": seen.request_id}
-        with self._tracer.span("request", method, seen.traceparent, seen.request_id, notes) as span:
-            response = self._answered(request, seen, method)
+        with tracer.span("request", method, seen.traceparent, seen.request_id, notes) as span:
+            response = self._answered(request, seen)
             span.note("http.route", seen.pattern or "none")
             span.note("http.response.status_code", response.status)
             return response
 
-    def _answered(self, request: Request, seen: _Seen, method: str) -> Response:
+    def _answered(self, request: Request, seen: _Seen) -> Response:
+        if self._log.silent:
+            return self._settled(request, seen)
         started = self._ports.clock.now()
-        try:
-            response = self._answer(request, seen)
-        except Exception as error:  # noqa: BLE001  # the last line: every error becomes an answer
-            response = self._refusal(error, seen)
-        response = self._finished(response, request, seen)
+        response = self._settled(request, seen)
         took = self._ports.clock.now() - started
         _say(
             seen.log.info,
             "request",
-            method=method,
+            method=_named(request.method),
             route=seen.pattern or "none",
             status=response.status,
             ms=round(took * 1000, 1),
             subject=seen.subject,
         )
         return response
+
+    def _settled(self, request: Request, seen: _Seen) -> Response:
+        try:
+            response = self._answer(request, seen)
+        except Exception as error:  # noqa: BLE001  # the last line: every error becomes an answer
+            response = self._refusal(error, seen)
+        if response.headers is _OF_A_MODEL and self._same and request.method != "HEAD":
+            headers = {**self._of_a_model, "X-Request-Id": seen.request_id}
+            return Response.known(response.status, headers, response.body)
+        return self._finished(response, request, seen)
 
     def _finished(self, response: Response, request: Request, seen: _Seen) -> Response:
         """Add what every answer carries, without overwriting what the handler decided."""
@@ -210,57 +230,50 @@ class Gateway:
             raise PayloadTooLarge(
                 f"the body has {len(request.body)} bytes, at most {MAX_BODY} are read"
             )
-        if isinstance(found.endpoint, _BuiltIn):
-            return found.endpoint.answer()
-        if isinstance(found.endpoint, _Elsewhere):
-            raise NotFound(f"the service '{found.endpoint.service}' has this path, not this one")
-        routed = Request(
-            request.method,
-            path,
-            request.query,
-            request.headers,
-            request.body,
-            request.client,
-            found.params,
-        )
-        with at_work(found.endpoint.route.service):
-            return self._serve(found.endpoint, routed, seen)
+        endpoint = found.endpoint
+        if not isinstance(endpoint, _Endpoint):
+            return endpoint.answer()
+        before = serving.set(endpoint.route.service)
+        try:
+            return self._serve(endpoint, found.params, request, seen)
+        finally:
+            serving.reset(before)
 
-    def _serve(self, endpoint: _Endpoint, request: Request, seen: _Seen) -> Response:
+    def _serve(
+        self, endpoint: _Endpoint, params: Mapping[str, str], request: Request, seen: _Seen
+    ) -> Response:
         route = endpoint.route
-        ctx = Context(self._ports, seen.log, trace_id(), request=request)
-        principal = self._authenticated(route, ctx, request)
-        if principal is not None:
-            seen.subject = principal.subject
-            ctx = replace(ctx, principal=principal)
+        ctx = Context(self._ports, seen.log, "", "", None, request)
+        authenticate = self._app.authenticate
+        if authenticate is not None:
+            principal = _authenticated(authenticate, route, ctx, request)
+            if principal is not None:
+                seen.subject = principal.subject
+                ctx = ctx._replace(principal=principal)
         key = idempotency_key(request) if route.idempotent else None
-        arguments: dict[str, object] = dict(request.path_params)
-        body = _read_body(route, request, arguments)
-        if endpoint.query is None:
-            refuse_query(request.query)
+        arguments: dict[str, object] = {**params}
+        body: Json = None
+        if endpoint.body is None:
+            if request.body:
+                raise BadRequest("this route takes no body; send none")
+        elif not request.body:
+            if route.body_required:
+                raise BadRequest("this route needs a JSON body")
+            arguments["body"] = None
         else:
+            _check_type(request.headers.get("content-type", ()))
+            if key is None:
+                arguments["body"] = endpoint.body.read(request.body)
+            else:
+                body, arguments["body"] = endpoint.body.read_both(request.body)
+        if endpoint.query is not None:
             arguments["query"] = endpoint.query.read(request.query)
+        elif request.query:
+            refuse_query(request.query)
         if key is None:
             return _called(route, ctx, arguments)
         fingerprint = request_hash(request, body)
         return self._once(route, ctx, arguments, key=key, fingerprint=fingerprint, seen=seen)
-
-    def _authenticated(self, route: Route, ctx: Context, request: Request) -> Principal | None:
-        authenticate = self._app.authenticate
-        if authenticate is None:
-            return None
-        given = request.headers.get("authorization", ())
-        if not given:
-            if route.permission.authenticated:
-                raise Unauthenticated("send an access token: Authorization: Bearer ...")
-            return None
-        match = _BEARER.fullmatch(given[0])
-        if match is None or len(given) > 1:
-            raise Unauthenticated("the Authorization header is not one `Bearer` and a token")
-        principal = authenticate(ctx, match[1])
-        if route.permission.authenticated and not route.permission.allows(principal.roles):
-            raise Forbidden(f"this needs the role {route.permission.name}")
-        return principal
 
     def _once(
         self,
@@ -275,7 +288,7 @@ class Gateway:
         granted = self._guard.begin(route.name, seen.subject, key, fingerprint)
         if not isinstance(granted, Grant):
             return granted
-        ctx = replace(ctx, key=context_key(route.name, seen.subject, key))
+        ctx = ctx._replace(key=context_key(route.name, seen.subject, key))
         definite = True
         try:
             response = _called(route, ctx, arguments)
@@ -324,37 +337,50 @@ class Gateway:
         return json.dumps(openapi(self._app), separators=(",", ":")).encode()
 
 
+def _named(method: str) -> str:
+    """Name a method where anything that is sent must not stand."""
+    return method if method in _METHODS else "OTHER"
+
+
 def _endpoint(route: Route) -> _Endpoint:
     where = f"route {route.method} {route.path} ({route.name})"
-    if route.body is not None:
-        check_strict(where, route.body)
-    return _Endpoint(route, QueryReader(where, route.query) if route.query is not None else None)
+    return _Endpoint(
+        route,
+        BodyReader(where, route.body) if route.body is not None else None,
+        QueryReader(where, route.query) if route.query is not None else None,
+    )
 
 
-def _read_body(route: Route, request: Request, arguments: dict[str, object]) -> Json:
-    """Put the body's model among the arguments and give the body as JSON."""
-    if route.body is None:
-        if request.body:
-            raise BadRequest("this route takes no body; send none")
+def _authenticated(
+    authenticate: Authenticator, route: Route, ctx: Context, request: Request
+) -> Principal | None:
+    given = request.headers.get("authorization", ())
+    if not given:
+        if route.permission.authenticated:
+            raise Unauthenticated("send an access token: Authorization: Bearer ...")
         return None
-    if not request.body:
-        if not route.body_required:
-            arguments["body"] = None
-            return None
-        raise BadRequest("this route needs a JSON body")
-    types = request.headers.get("content-type", ())
+    match = _BEARER.fullmatch(given[0])
+    if match is None or len(given) > 1:
+        raise Unauthenticated("the Authorization header is not one `Bearer` and a token")
+    principal = authenticate(ctx, match[1])
+    if route.permission.authenticated and not route.permission.allows(principal.roles):
+        raise Forbidden(f"this needs the role {route.permission.name}")
+    return principal
+
+
+def _check_type(types: tuple[str, ...]) -> None:
     if types != _PLAIN_JSON and (len(types) != 1 or not _JSON_TYPE.fullmatch(types[0].strip())):
         raise UnsupportedMediaType("send the body as UTF-8 with Content-Type: application/json")
-    value = read_json(request.body)
-    arguments["body"] = read_body(route.body, request.body)
-    return value
 
 
 def _called(route: Route, ctx: Context, arguments: Mapping[str, object]) -> Response:
     result = route.handler(ctx, **arguments)
+    status = route.status
+    if type(result) is route.output:
+        # What most are, and to ask pydantic whether something is a model takes a while.
+        return Response.known(status, _OF_A_MODEL, _written(result))
     if isinstance(result, Response):
         return result
-    status = route.status
     headers: Mapping[str, str] = {}
     if isinstance(result, Reply):
         status = result.status or status
@@ -367,11 +393,15 @@ def _called(route: Route, ctx: Context, arguments: Mapping[str, object]) -> Resp
             f"{route.name} returned {type(result).__name__}; a handler returns a pydantic model, "
             "a Reply, a Response or None"
         )
-    return _json(result.__pydantic_serializer__.to_json(result, by_alias=True), headers, status)
+    return _json(_written(result), headers, status)
+
+
+def _written(model: BaseModel) -> bytes:
+    return model.__pydantic_serializer__.to_json(model, by_alias=True)
 
 
 def _json(body: bytes, headers: Mapping[str, str], status: int = 200) -> Response:
-    return Response(status, {"Content-Type": "application/json", **headers}, body)
+    return Response(status, {**_OF_A_MODEL, **headers}, body)
 
 
 def _say(write: Callable[..., None], event: str, **fields: object) -> None:

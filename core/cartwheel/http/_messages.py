@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, NamedTuple, Self
 
 from cartwheel.ports import Json
 
@@ -13,8 +14,10 @@ _HEADER_NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]*")
 _HEADER_VALUES = re.compile(r"[\t -~]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+_NONE: Mapping[str, Any] = MappingProxyType({})
+
+
+class Request(NamedTuple):
     """Is an HTTP request after the gateway's own form has been decoded.
 
     `path` is percent-decoded and begins with a slash; header names are lower case; a header or
@@ -24,11 +27,10 @@ class Request:
 
     method: str
     path: str
-    query: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    query: Mapping[str, tuple[str, ...]] = _NONE
+    headers: Mapping[str, tuple[str, ...]] = _NONE
     body: bytes = b""
     client: str = ""
-    path_params: Mapping[str, str] = field(default_factory=dict)
 
     def header(self, name: str) -> str | None:
         """Give the last value of a header, by its name in any case."""
@@ -36,20 +38,24 @@ class Request:
         return values[-1] if values else None
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
-    """Is an HTTP response before the gateway's adapter encodes it.
-
-    Header names may be in any case, each once; values are visible ASCII. The adapter adds
-    Content-Length; only the answer to a HEAD carries it already, for the body it leaves out.
-    """
-
+class _Answer(NamedTuple):
     status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = _NONE
     body: bytes = b""
 
-    def __post_init__(self) -> None:
-        headers = self.headers
+
+class Response(_Answer):
+    """Is an HTTP response before the gateway's adapter encodes it.
+
+    Header names may be in any case, each once; values are visible ASCII, or ValueError is raised.
+    The adapter adds Content-Length; only the answer to a HEAD carries it already, for the body it
+    leaves out.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, status: int, headers: Mapping[str, str] = _NONE, body: bytes = b"") -> Self:
+        """Make a response of headers that HTTP can carry."""
         # Every character is judged by itself, so all names and all values are judged at once.
         if (
             "" in headers
@@ -60,6 +66,12 @@ class Response:
                 f"among the headers {dict(headers)!r} is a name or value that HTTP cannot carry; "
                 "encode what comes from outside"
             )
+        return cls.known(status, headers, body)
+
+    @classmethod
+    def known(cls, status: int, headers: Mapping[str, str], body: bytes) -> Self:
+        """Make a response of headers that were looked at before."""
+        return tuple.__new__(cls, (status, headers, body))
 
     def header(self, name: str) -> str | None:
         """Give the value of a header, by its name in any case."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
@@ -12,10 +12,11 @@ RESERVED = ("/docs", "/health", "/openapi.json")
 """Paths that the gateway answers itself; no service may declare them."""
 MAX_SEGMENT = 256
 """Bytes of a path parameter in UTF-8; nothing has a longer id (a store's key takes 512)."""
+_SHORT = MAX_SEGMENT // 4
+"""So many characters fit whatever they are: none takes more than four bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Match(Generic[T]):
+class Match(NamedTuple, Generic[T]):
     """Is the endpoint of a request with the values of its path parameters."""
 
     endpoint: T
@@ -74,9 +75,36 @@ class Router(Generic[T]):
 
     def find(self, method: str, path: str) -> Match[T] | Miss:
         """Give what a request meets; the path is percent-decoded."""
-        if not path.startswith("/"):
+        if path[:1] != "/":
             return Miss(())
         segments = _segments(path)
+        node = self._root
+        for segment in segments:
+            child = node.literals.get(segment)
+            if node.parameter is not None:
+                if child is not None:
+                    # Both may lead on; so few paths go this way that the way is not kept.
+                    ends = self._ends(segments)
+                    break
+                if 0 < len(segment) <= _SHORT or _fits(segment):
+                    child = node.parameter
+            if child is None:
+                return Miss(())
+            node = child
+        else:
+            ends = [node]
+        wanted = "GET" if method == "HEAD" else method
+        for node in ends:
+            leaf = node.leaves.get(wanted)
+            if leaf is not None:
+                params = {name: segments[place] for name, place in leaf.positions}
+                allow = node.allow if len(ends) == 1 else _allow(ends)
+                return Match(leaf.endpoint, leaf.pattern, params, allow)
+        patterns = [leaf.pattern for node in ends for leaf in node.leaves.values()]
+        return Miss(_allow(ends), patterns[0]) if patterns else Miss(())
+
+    def _ends(self, segments: list[str]) -> list[_Node[T]]:
+        """Give all nodes that a path leads to, the best one first."""
         # Each node is reached in one way only, so there are never more live nodes than routes.
         live = [self._root]
         for segment in segments:
@@ -87,20 +115,8 @@ class Router(Generic[T]):
                     reached.append(child)
                 if node.parameter is not None and _fits(segment):
                     reached.append(node.parameter)
-            if not reached:
-                return Miss(())
             live = reached
-        ends = [node for node in live if node.leaves]
-        if not ends:
-            return Miss(())
-        allow = ends[0].allow if len(ends) == 1 else _allow(ends)
-        wanted = "GET" if method == "HEAD" else method
-        for node in ends:
-            leaf = node.leaves.get(wanted)
-            if leaf is not None:
-                params = {name: segments[place] for name, place in leaf.positions}
-                return Match(leaf.endpoint, leaf.pattern, params, allow)
-        return Miss(allow, next(iter(ends[0].leaves.values())).pattern)
+        return live
 
 
 def _segments(path: str) -> list[str]:
@@ -108,11 +124,7 @@ def _segments(path: str) -> list[str]:
 
 
 def _fits(segment: str) -> bool:
-    # No character takes more than four bytes.
-    size = len(segment)
-    return size > 0 and (
-        size <= MAX_SEGMENT // 4 or len(segment.encode("utf-8", "replace")) <= MAX_SEGMENT
-    )
+    return 0 < len(segment.encode("utf-8", "replace")) <= MAX_SEGMENT
 
 
 def _allow(nodes: list[_Node[T]]) -> tuple[str, ...]:

@@ -31,14 +31,13 @@ class _Text(Body):
     text: str
 
 
-def _view(ctx: Context, more: Mapping[str, Json] | None = None) -> Response:
+def _view(ctx: Context, more: Mapping[str, Json]) -> Response:
     """Say what the handler saw of the request."""
     request = ctx.request
     assert request is not None
     seen: dict[str, Json] = {
         "method": request.method,
         "path": request.path,
-        "params": dict(request.path_params),
         "query": {name: list(values) for name, values in request.query.items()},
         "headers": {
             name: list(values)
@@ -49,7 +48,7 @@ def _view(ctx: Context, more: Mapping[str, Json] | None = None) -> Response:
             "size": len(request.body),
             "sha256": hashlib.sha256(request.body).hexdigest(),
         },
-        **(more or {}),
+        **more,
     }
     return Response(200, {"Content-Type": "application/json"}, json.dumps(seen).encode())
 
@@ -62,12 +61,12 @@ def http_app() -> App:
     @service.route("GET", "/seen", permission=ANYONE)
     def seen_query(ctx: Context, query: _Words) -> Response:
         """Say what was asked."""
-        return _view(ctx)
+        return _view(ctx, {})
 
     @service.route("GET", "/seen/{word}", permission=ANYONE)
     def seen_word(ctx: Context, word: str) -> Response:
         """Say which word was asked for."""
-        return _view(ctx)
+        return _view(ctx, {"word": word})
 
     @service.route("DELETE", "/seen/{word}", permission=ANYONE)
     def deleted(ctx: Context, word: str) -> None:
@@ -77,7 +76,8 @@ def http_app() -> App:
         # Each method is a route of its own name.
         def took(ctx: Context, word: str, body: _Text) -> Response:
             """Say what was sent."""
-            return _view(ctx, {"text": hashlib.sha256(body.text.encode()).hexdigest()})
+            text = hashlib.sha256(body.text.encode()).hexdigest()
+            return _view(ctx, {"word": word, "text": text})
 
         took.__name__ = f"took_{method.lower()}"
         service.route(method, "/seen/{word}", permission=ANYONE)(took)

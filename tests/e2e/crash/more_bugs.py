@@ -147,7 +147,7 @@ def _marked_before_sent(ctx: Context, cmd: object) -> object:
     if before is None:
         held: list[Callable[[], None]] = []
         quiet = replace(ctx.ports, mailer=_Held(ctx.ports, held))
-        notifications.send.handler(replace(ctx, ports=quiet), cmd)
+        notifications.send.handler(ctx._replace(ports=quiet), cmd)
 
         def check(unit: Unit) -> None:
             assert unit.get(mail.NOTIFICATION, Notification) is not None

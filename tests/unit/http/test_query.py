@@ -9,7 +9,8 @@ import pytest
 from pydantic import BaseModel
 
 from cartwheel.http import Body, InvalidRequest, Query
-from cartwheel.http._binding import MAX_ERRORS, QueryReader, check_strict, pointer, read_body
+from cartwheel.http._binding import MAX_ERRORS, QueryReader, check_strict, pointer
+from cartwheel.http._bodies import BodyReader
 from cartwheel.ports import ConfigurationError, Json
 from tests.unit.http.world import Filter, Loose, NewOrder
 
@@ -144,14 +145,14 @@ def test_a_pointer_is_written_as_a_fragment(location: tuple[int | str, ...], exp
 )
 def test_a_body_is_read_strictly(body: bytes, place: str, code: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        read_body(NewOrder, body)
+        BodyReader("here", NewOrder).read(body)
     assert [(error["pointer"], error["code"]) for error in _errors(caught.value)] == [(place, code)]
 
 
 def test_an_answer_lists_a_bounded_number_of_short_errors() -> None:
     names = ",".join(f'"{"n" * 1000}{number}":1' for number in range(100))
     with pytest.raises(InvalidRequest) as caught:
-        read_body(NewOrder, f'{{"items":[],{names}}}'.encode())
+        BodyReader("here", NewOrder).read(f'{{"items":[],{names}}}'.encode())
     errors = _errors(caught.value)
     assert len(errors) == MAX_ERRORS
     assert all(len(error["pointer"]) <= 200 for error in errors)

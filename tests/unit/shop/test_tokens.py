@@ -31,7 +31,7 @@ def host() -> MemoryHost:
 
 
 def authenticate(host: MemoryHost, token: str) -> str:
-    context = Context(host.ports, Log(host.clock, discard), "t")
+    context = Context(host.ports, Log(host.clock, discard))
     return authenticate_caller(context, token).subject
 
 

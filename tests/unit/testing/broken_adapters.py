@@ -371,7 +371,7 @@ def broken_edge(change: Callable[[Request], Request]) -> type[kit.HttpGatewayCon
     return Broken
 
 
-TestDecodesPathsTwice = broken_edge(lambda asked: replace(asked, path=unquote(asked.path)))
+TestDecodesPathsTwice = broken_edge(lambda asked: asked._replace(path=unquote(asked.path)))
 TestKeepsTheLastValue = broken_edge(
-    lambda asked: replace(asked, query={name: given[-1:] for name, given in asked.query.items()})
+    lambda asked: asked._replace(query={name: given[-1:] for name, given in asked.query.items()})
 )
