@@ -16,7 +16,7 @@ from io import BytesIO
 from pathlib import Path
 
 from tests.benchmarks._table import Figure, child_cpu, paired
-from tests.benchmarks.http_event import event
+from tests.benchmarks.http_event import event, rest_event
 
 RUNS = 7
 GOAL = 2.0
@@ -77,6 +77,23 @@ async def place(shop_id: str, body: Order) -> Placed:
     return Placed(order_id="1", **body.__dict__)
 
 handle = Mangum(api, lifespan="off")
+"""
+CHALICE = f"""
+from chalice import Chalice, Response
+{MODELS}
+{CLIENT}
+handle = api = Chalice(app_name="bench")
+for number in range({OTHERS}):
+    def other(shop_id, thing_id): pass
+    path = f"/shops/{{{{shop_id}}}}/things{{number}}/{{{{thing_id}}}}"
+    api.route(path, name=f"other{{number}}")(other)
+
+@api.route("/shops/{{shop_id}}/orders", methods=["POST"])
+def place(shop_id):
+    order = Order.model_validate_json(api.current_request.raw_body)
+    headers = {{"Content-Type": "application/json"}}
+    body = Placed(order_id="1", **order.__dict__).model_dump_json()
+    return Response(body, headers=headers, status_code=201)
 """
 OURS = '''"""An application of 20 routes."""
 
@@ -150,16 +167,17 @@ def cold_starts() -> list[Figure]:
         contenders = {
             "ours, as deployed": _built(folder),
             "Powertools": _written(folder / "powertools", POWERTOOLS),
+            "Chalice": _written(folder / "chalice", CHALICE, given=rest_event()),
             "Mangum with FastAPI": _written(folder / "mangum", MANGUM),
         }
         return [_figure(name, bare, command) for name, command in contenders.items()]
 
 
-def _written(folder: Path, handler: str, *path: Path) -> list[str]:
+def _written(folder: Path, handler: str, *path: Path, given: str | None = None) -> list[str]:
     """Write a function and give the command that starts it for one request."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "handler.py").write_text(handler, encoding="utf-8")
-    (folder / "event.json").write_text(event(), encoding="utf-8")
+    (folder / "event.json").write_text(given or event(), encoding="utf-8")
     places = [str(place) for place in (folder, *path)]
     code = (
         f"import json, os, sys; sys.path[:0] = {places!r}; os.environ.update({ENVIRONMENT!r})\n"

@@ -31,7 +31,6 @@ def main(folder: str, in_flight: int) -> None:
         config={
             "name": "bench",
             "system_database_url": f"sqlite:///{path}",
-            "run_admin_server": False,
             "log_level": "ERROR",
         }
     )
@@ -76,7 +75,7 @@ def _synchronous() -> str:
     with engine.connect() as connection:
         value = connection.exec_driver_sql("PRAGMA synchronous").scalar()
         mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
-    return f"{['OFF', 'NORMAL', 'FULL', 'EXTRA'][int(value)]}/{mode}"
+    return f"{['OFF', 'NORMAL', 'FULL', 'EXTRA'][int(str(value))]}/{mode}"
 
 
 if __name__ == "__main__":
