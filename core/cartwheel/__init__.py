@@ -10,8 +10,9 @@ from __future__ import annotations
 # Not from `typing`, which alone costs more than all the rest; type checkers know the name.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cartwheel.app import App, Delivery, Service
+    from cartwheel.app import App, Service
     from cartwheel.context import Context, Principal
+    from cartwheel.declared import Delivery
     from cartwheel.host import Host, HostOptions
     from cartwheel.plugins import load_adapter
     from cartwheel.unit import Unit, transact
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "App": "cartwheel.app",
     "Context": "cartwheel.context",
-    "Delivery": "cartwheel.app",
+    "Delivery": "cartwheel.declared",
     "Host": "cartwheel.host",
     "HostOptions": "cartwheel.host",
     "Principal": "cartwheel.context",

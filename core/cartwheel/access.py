@@ -7,7 +7,7 @@ stands in its `Uses`. An adapter for a cloud makes each function's permissions f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
@@ -141,25 +141,6 @@ def _uses(app: App, name: str) -> Uses:
 
         found |= Uses(writes=(IDEMPOTENCY.name,))
     return found
-
-
-def problems(app: App) -> Iterable[str]:
-    """Say what services name in their `Uses` that the application does not declare."""
-    known: dict[str, Iterable[str]] = {
-        "reads": app.collections,
-        "writes": app.collections,
-        "queries": app.collections,
-        "sends": app.queues,
-        "runs": app.workflows,
-        "ports": ("events", "mailer", "sms", "payments"),
-    }
-    declared = [(f"service '{each.name}'", each.uses) for each in app.services]
-    for who, uses in (*declared, ("authenticate_uses", app.authenticate_uses)):
-        for what, names in known.items():
-            for name in getattr(uses, what):
-                if name not in names:
-                    there = ", ".join(sorted(names)) or "none"
-                    yield f"{who} {what} '{name}', which nobody declares; there are: {there}"
 
 
 def enforce(app: App) -> Hook:

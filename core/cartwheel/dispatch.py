@@ -14,8 +14,9 @@ from pydantic import BaseModel
 from pydantic_core import from_json, to_json
 
 from cartwheel.access import at_work, serving
-from cartwheel.app import App, Consumer, Delivery, Subscription
+from cartwheel.app import App
 from cartwheel.context import Context
+from cartwheel.declared import Consumer, Delivery, Subscription
 from cartwheel.log import Log
 from cartwheel.ports import (
     ConfigurationError,

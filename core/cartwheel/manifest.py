@@ -9,7 +9,8 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from cartwheel.access import EDGE, KEEPER, Uses, uses_of
-from cartwheel.app import App, Consumer, Route, Service, Subscription
+from cartwheel.app import App, Service
+from cartwheel.declared import Consumer, Route, Subscription
 from cartwheel.dispatch import SWEEP_SECONDS, SWEEPER
 from cartwheel.unit import OUTBOX_INDEX
 

@@ -13,8 +13,9 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 from pydantic import BaseModel
 
-from cartwheel.app import App, Delivery, Service
+from cartwheel.app import App, Service
 from cartwheel.context import Context
+from cartwheel.declared import Delivery
 from cartwheel.delivery import encode_item
 from cartwheel.dispatch import Dispatcher
 from cartwheel.ports import (

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from cartwheel.app import App, Delivery, Service
+from cartwheel.app import App, Service
 from cartwheel.context import Context
+from cartwheel.declared import Delivery
 from cartwheel.delivery import encode_item
 from cartwheel.dispatch import Dispatcher
 from cartwheel.ports import ConfigurationError, DeadLetter, JsonObject, Message, Put, Unavailable

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cartwheel.app import Route
+from cartwheel.declared import Route
 from cartwheel_memory import MemoryHost
 from cartwheel_shop.users.model import Role
 from cartwheel_workflows.shop import shop_app

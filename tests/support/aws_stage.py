@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, cast
 
 import boto3
 
-from cartwheel.app import App, Delivery, Service
+from cartwheel.app import App, Service
 from cartwheel.deadletters import DEAD_LETTERS, StoreDeadLetters
+from cartwheel.declared import Delivery
 from cartwheel.host import HostOptions
 from cartwheel.log import discard
 from cartwheel.ports import Hook, Json, Ports, Store, hooked

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cartwheel.app import App, Delivery, Service
+from cartwheel.app import App, Service
 from cartwheel.context import Context
+from cartwheel.declared import Delivery
 from cartwheel.manifest import manifest_of
 from cartwheel.ports import ConfigurationError, Message
 

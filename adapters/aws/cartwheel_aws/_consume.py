@@ -13,8 +13,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
-from cartwheel.app import Delivery
 from cartwheel.deadletters import StoreDeadLetters, body_of_text
+from cartwheel.declared import Delivery
 from cartwheel.delivery import Envelope, attempt, decode_item
 from cartwheel.ports import DeadLetter, rfc3339
 from cartwheel_aws._calls import sdk_errors

@@ -10,7 +10,7 @@ import typer
 from shopctl._commands._options import AppOption, JsonOption
 
 if TYPE_CHECKING:
-    from cartwheel.app import Route
+    from cartwheel.declared import Route
     from cartwheel.ports import JsonObject
 
 

@@ -42,7 +42,8 @@ from cartwheel.ports import Conflict, DomainError, Json, Ports, Unavailable
 from cartwheel.trace import Tracer, begin, enter, is_traceparent, leave
 
 if TYPE_CHECKING:
-    from cartwheel.app import App, Authenticator, Route
+    from cartwheel.app import App, Authenticator
+    from cartwheel.declared import Route
 
 MAX_BODY = 256 * 1024
 """Bytes of a body; more is refused before it is looked at."""

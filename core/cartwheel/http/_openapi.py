@@ -30,7 +30,8 @@ from cartwheel.http._router import MAX_SEGMENT
 from cartwheel.ports import DomainError, Json, JsonObject, snake_case
 
 if TYPE_CHECKING:
-    from cartwheel.app import App, Route
+    from cartwheel.app import App
+    from cartwheel.declared import Route
 
 _Key: TypeAlias = 'tuple[type[BaseModel], Literal["validation", "serialization"]]'
 

@@ -8,6 +8,7 @@ from cartwheel.packaging._archive import archive, unpacked_size
 from cartwheel.packaging._bytecode import Built, compiled
 from cartwheel.packaging._errors import PackagingError
 from cartwheel.packaging._imports import imports_of
+from cartwheel.packaging._lean import lean
 from cartwheel.packaging._requirements import Pin, requirements_of
 from cartwheel.packaging._sources import sources_of
 from cartwheel.packaging._target import Target
@@ -22,6 +23,7 @@ __all__ = [
     "compiled",
     "fetch",
     "imports_of",
+    "lean",
     "requirements_of",
     "sources_of",
     "unpacked_size",

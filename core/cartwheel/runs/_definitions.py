@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cartwheel.app import DeclaredWorkflow
 from cartwheel.ports import UnknownWorkflow
-from cartwheel.workflow import Program, Workflow, compile_program
+from cartwheel.workflow import Workflow
 from cartwheel.workflow._types import Type
 from cartwheel.workflow._values import signals_of
+
+if TYPE_CHECKING:
+    from cartwheel.workflow import Program
 
 
 class Archive(Protocol):
@@ -47,7 +50,6 @@ class Definitions:
         if content is None:
             content = definition.ir.content_hash
             self._archive.define(content, definition.ir.to_json())
-            self._programs[content] = definition.program
             self._hashes[definition.name] = content
         return content
 
@@ -55,6 +57,8 @@ class Definitions:
         """Give the program of a definition; raises UnknownWorkflow when nobody has kept it."""
         program = self._programs.get(content)
         if program is None:
+            from cartwheel.workflow import compile_program
+
             program = self._programs[content] = compile_program(self._ir(content, workflow))
         return program
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import cache
 
 from cartwheel.access import Uses
-from cartwheel.app import App, Delivery, Service
+from cartwheel.app import App, Service
 from cartwheel.context import Context
+from cartwheel.declared import Delivery
 from cartwheel.ports import Event, JsonObject, Message, Ports, Put, rfc3339
 from cartwheel.testing._base import note, notes, with_notes
 

@@ -9,13 +9,11 @@ import typing
 from collections.abc import Callable
 from pathlib import PurePath
 from types import CodeType
-from typing import Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from pydantic import BaseModel
 
-from cartwheel.workflow._check import check
 from cartwheel.workflow._expr import ObjectExpr
-from cartwheel.workflow._interpreter import Program, compile_program
 from cartwheel.workflow._ir import INPUT, AssignStep, ReturnStep, Workflow
 from cartwheel.workflow._recorder import Recorder, named, recorder, recording
 from cartwheel.workflow._symbol import (
@@ -26,6 +24,9 @@ from cartwheel.workflow._symbol import (
     source_line,
 )
 from cartwheel.workflow._types import ObjectType, Type
+
+if TYPE_CHECKING:
+    from cartwheel.workflow._interpreter import Program
 
 In = TypeVar("In", bound=BaseModel)
 Out = TypeVar("Out")
@@ -49,6 +50,8 @@ class WorkflowDefinition(Generic[In, Out]):
         self.output_model = output_model
         self.__name__ = name
         self.__doc__ = function.__doc__
+        self.checked = False
+        """Whether it was checked where the application was built, so that here it need not be."""
         self._lock = threading.Lock()
         self._ir: Workflow | None = None
         self._program: Program | None = None
@@ -58,7 +61,7 @@ class WorkflowDefinition(Generic[In, Out]):
 
     @property
     def ir(self) -> Workflow:
-        """The workflow as data, checked; raises BuildError with all problems."""
+        """The workflow as data; raises BuildError with all problems."""
         if self._ir is None:
             with self._lock:
                 if self._ir is None:
@@ -69,6 +72,8 @@ class WorkflowDefinition(Generic[In, Out]):
     def program(self) -> Program:
         """The workflow compiled for the interpreter; raises BuildError."""
         if self._program is None:
+            from cartwheel.workflow._interpreter import compile_program
+
             self._program = compile_program(self.ir)
         return self._program
 
@@ -112,7 +117,10 @@ class WorkflowDefinition(Generic[In, Out]):
                 name, at = current.step_name(None, "end"), _last_line(self.function)
                 current.add(ReturnStep(name=name, at=at, value=expression(value)))
             workflow = current.finish(self.version, given, output)
-        check(workflow)
+        if not self.checked:
+            from cartwheel.workflow._check import check
+
+            check(workflow)
         return workflow
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from cartwheel.access import Uses
-from cartwheel.app import App, Delivery, Service
+from cartwheel.app import App, Service
 from cartwheel.context import Context
+from cartwheel.declared import Delivery
 from cartwheel.ports import Event, Message
 
 TAKEN: list[tuple[str, str]] = []

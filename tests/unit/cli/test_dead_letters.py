@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from cartwheel.app import App, Delivery, Service
+from cartwheel.app import App, Service
 from cartwheel.context import Context
+from cartwheel.declared import Delivery
 from cartwheel.host import HostOptions
 from cartwheel.log import discard
 from cartwheel.ports import Message

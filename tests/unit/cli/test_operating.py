@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from cartwheel.app import App, Delivery, Service
+from cartwheel.app import App, Service
 from cartwheel.context import Context
+from cartwheel.declared import Delivery
 from cartwheel.deployment import Access, BuildOptions, Bundle
 from cartwheel.host import HostOptions
 from cartwheel.log import discard

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from cartwheel.app import App, Delivery, Service
+from cartwheel.app import App, Service
 from cartwheel.context import Context
+from cartwheel.declared import Delivery
 from cartwheel.ports import Event, Index, Message
 
 

@@ -22,6 +22,7 @@ from cartwheel.packaging import (
     compiled,
     fetch,
     imports_of,
+    lean,
     requirements_of,
     sources_of,
     unpacked_size,
@@ -52,21 +53,36 @@ _DISTRIBUTIONS = (
     "uvicorn",
 )
 _IN_RUNTIME = {"boto3", "botocore"}
+_OURS = ("cartwheel/", "cartwheel_aws/")
 
-# What compiles, checks, draws, packages or finds adapters. A new module is packaged until it is
-# named here, and nothing that is packaged may need one of these to load.
+# What compiles, checks, interprets, draws, packages or finds adapters. A new module is packaged
+# until it is named here, and nothing that is packaged may need one of these to load.
 _MODULES = (
+    "cartwheel._faults",
+    "cartwheel.agenda",
     "cartwheel.deployment",
     "cartwheel.manifest",
     "cartwheel.packaging",
     "cartwheel.plugins",
+    "cartwheel.runs._active",
+    "cartwheel.runs._engine",
+    "cartwheel.runs._inline",
+    "cartwheel.runs._runtime",
+    "cartwheel.runs._timers",
+    "cartwheel.runs._workers",
+    "cartwheel.workflow._check",
     "cartwheel.workflow._diagram",
     "cartwheel.workflow._diagram_tree",
     "cartwheel.workflow._diagram_words",
     "cartwheel.workflow._estimate",
+    "cartwheel.workflow._evaluate",
+    "cartwheel.workflow._execution",
+    "cartwheel.workflow._frames",
+    "cartwheel.workflow._interpreter",
     "cartwheel.workflow._lint",
     "cartwheel.workflow._lint_targets",
     "cartwheel.workflow._lower_saga",
+    "cartwheel.workflow._scope",
     "cartwheel.workflow._targets",
     "cartwheel_aws._beside",
     "cartwheel_aws.deploy",
@@ -127,7 +143,7 @@ def packages(
     be packaged or is larger than Lambda allows.
     """
     target = _target(architecture, python)
-    own = sources_of(spec, folder, also=("cartwheel_aws", *also), leave_out=_MODULES)
+    own = _lean(sources_of(spec, folder, also=("cartwheel_aws", *also), leave_out=_MODULES))
     pins = requirements_of(spec, folder, target, leave_out=_DISTRIBUTIONS, extras=extras)
     needed = fetch(pins, target, cache=cache, wheels=wheels)
     dependencies = compiled(needed, target, root=_ROOT)
@@ -140,6 +156,14 @@ def packages(
     )
     _check_size(built, dependencies.files)
     return built
+
+
+def _lean(own: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Make what is ours of the code small; the application's own may read its docstrings."""
+    return {
+        path: lean(content) if path.startswith(_OURS) and path.endswith(".py") else content
+        for path, content in own.items()
+    }
 
 
 def _target(architecture: Architecture, python: str) -> Target:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cartwheel.app import Delivery
+from cartwheel.declared import Delivery
 from cartwheel.manifest import ConsumerSpec, FunctionSpec, Manifest
 from cartwheel.ports import JsonObject
 from cartwheel_aws._consume import receives

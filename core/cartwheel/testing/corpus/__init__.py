@@ -22,9 +22,8 @@ from cartwheel.testing.corpus._playing import (
     on_host,
     run_program,
 )
-from cartwheel.testing.corpus._program import Program
+from cartwheel.testing.corpus._program import Order, Program
 from cartwheel.testing.corpus._rules import Rule
-from cartwheel.testing.corpus._simulation import Order
 from cartwheel.testing.corpus._verdict import Played, differences
 
 __all__ = [

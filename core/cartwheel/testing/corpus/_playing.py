@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from cartwheel.app import App
 from cartwheel.host import Host
 from cartwheel.ports import Run, RunStatus, from_rfc3339
-from cartwheel.testing.corpus._program import Program, Signal
-from cartwheel.testing.corpus._simulation import Order, Simulation
+from cartwheel.testing.corpus._program import Order, Program, Signal
 from cartwheel.testing.corpus._tasks import RUN_ENDING, learn, observed, service
 from cartwheel.testing.corpus._verdict import Played, differences
-from cartwheel.workflow import Execution, Workflow, compile_program
-from cartwheel.workflow import Program as Compiled
+
+if TYPE_CHECKING:
+    from cartwheel.workflow import Execution, Workflow
+    from cartwheel.workflow import Program as Compiled
 
 PATIENCE = 30
 """Seconds after its last action within which a program ends, on a real clock."""
@@ -28,19 +30,21 @@ def interpreter(
     *,
     lowered: bool = False,
     order: Order = "first",
-    compile: Callable[[Workflow], Compiled] = compile_program,
-    execution: type[Execution] = Execution,
+    compile: Callable[[Workflow], Compiled] | None = None,
+    execution: type[Execution] | None = None,
 ) -> Driver:
     """Return a driver over the reference interpreter, or over another one in its place."""
+    # Functions that serve the corpus are deployed without what only compiles or interprets.
+    from cartwheel.testing.corpus._simulation import Simulation
+    from cartwheel.workflow import Execution, compile_program, lower_saga
 
     def play(program: Program) -> Played:
         workflow = program.definition.ir
         if lowered:
-            # Functions that serve the corpus are deployed without what only compilers need.
-            from cartwheel.workflow import lower_saga
-
             workflow = lower_saga(workflow)
-        return Simulation(program, workflow, compile, order, execution).play()
+        return Simulation(
+            program, workflow, compile or compile_program, order, execution or Execution
+        ).play()
 
     return play
 

@@ -66,6 +66,9 @@ class Cancel:
 
 Act: TypeAlias = Signal | Cancel
 
+Order: TypeAlias = Literal["first", "last"] | int
+"""Which of several effects due at once goes first: the oldest, the newest, or by a seed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

@@ -13,11 +13,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal, TypeAlias
 
 from cartwheel.ports import Json, JsonObject, from_rfc3339
 from cartwheel.testing.corpus._expected import Called
-from cartwheel.testing.corpus._program import Act, Answer, Program, Signal
+from cartwheel.testing.corpus._program import Act, Answer, Order, Program, Signal
 from cartwheel.testing.corpus._tasks import as_seen, usual_output
 from cartwheel.testing.corpus._verdict import Played
 from cartwheel.workflow import (
@@ -38,8 +37,6 @@ from cartwheel.workflow import Program as Compiled
 
 START = from_rfc3339("2026-01-01T00:00:00Z")
 MOST_EVENTS = 20_000
-Order: TypeAlias = Literal["first", "last"] | int
-"""Which of several effects due at once goes first: the oldest, the newest, or by a seed."""
 CANCELLED = Error("Cancelled", "the run was asked to end")
 
 
