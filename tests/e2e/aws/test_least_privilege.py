@@ -64,6 +64,7 @@ UNUSED = (
     Unused(KEEPER, r"sns:Publish", "", "the same"),
     Unused(".*", r"sqs:SendMessage", "-failed$", "Lambda itself puts calls there that failed"),
     Unused("payments", r"states:StartExecution", "", "a signal starts a run that a crash left"),
+    Unused("orders", r"states:StartExecution", "", "the keeper overtakes who is slow to start one"),
     Unused(
         "orders|payments",
         r"states:SendTask.*",
@@ -168,6 +169,8 @@ def test_what_is_granted_is_what_is_used(stage: Deployed, ended: dict[str, str])
     assert not idle, "\n".join(map(str, idle))
     for kind in ("states:SendTask", "states:DescribeExecution"):
         assert [one for one in used if one[1].startswith(kind)], kind
+    # A slow machine has the keeper start one of them, and never all.
+    assert [one for one in used if one[:2] == ("orders", "states:StartExecution")]
     assert counts["used"] > 90
     for reason in UNUSED:
         assert any(reason.covers(grant) for grant in every), reason
