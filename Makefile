@@ -9,7 +9,7 @@ LOCK_ARGS ?=
 SOAK_PROGRAMS ?= 5000
 MODULES ?=
 SOAK_SHOP := tests/e2e/crash tests/e2e/test_races.py tests/e2e/test_schema.py tests/e2e/test_shop_machine.py
-SOAK_AWS := tests/contract/test_aws.py tests/contract/test_aws_language.py tests/e2e/aws/test_interrupted.py
+SOAK_AWS := tests/contract/test_aws.py tests/e2e/aws/test_interrupted.py
 
 VENV := .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)

@@ -46,13 +46,6 @@ def known(name: str) -> dict[str, Known]:
     return {each.program: each for each in table if each.engine == name}
 
 
-def documented_only(target: str) -> dict[str, str]:
-    """Give what a target's compiler emits as documented, and its engines can't prove."""
-    engine = next(name for name in ENGINES if target_of(name) == target)
-    found: dict[str, str] = getattr(_tables(engine), "DOCUMENTED_ONLY", {})
-    return found
-
-
 def _tables(engine: str) -> ModuleType | None:
     module = f"tests.engines.{target_of(engine)}.known"
     return None if find_spec(module) is None else import_module(module)

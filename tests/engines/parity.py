@@ -12,7 +12,7 @@ from pathlib import Path
 from cartwheel.testing.corpus import PROGRAMS, Program, Rule
 from tests.engines._driver import Known
 from tests.engines._ports import ports
-from tests.engines._registry import ENGINES, TARGETS, documented_only, known, target_of
+from tests.engines._registry import ENGINES, known, target_of
 
 PATH = Path(__file__).parents[2] / "docs" / "parity.md"
 RUNS_ON = {
@@ -65,10 +65,6 @@ def text() -> str:
     parts.append("\n### Known gaps\n\n")
     for engine, table in tables.items():
         parts += _gaps(engine, table)
-    parts.append("\n### Documented only\n\n")
-    parts.append("What is emitted as the provider documents it, and what shows it here.\n\n")
-    for target in TARGETS:
-        parts += [f"- {target}, {what}: {why}\n" for what, why in documented_only(target).items()]
     parts += ["\n", ports()]
     parts.append("\n## What can't be proved on one machine\n\n")
     parts += [f"- {target}: {what}\n" for target, what in NOT_HERE.items()]
