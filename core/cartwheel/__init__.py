@@ -7,6 +7,8 @@ rest has its place: `cartwheel.http`, `cartwheel.workflow`, `cartwheel.ports`, `
 
 from __future__ import annotations
 
+from cartwheel._lazy import attach
+
 # Not from `typing`, which alone costs more than all the rest; type checkers know the name.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,18 +19,17 @@ if TYPE_CHECKING:
     from cartwheel.plugins import load_adapter
     from cartwheel.unit import Unit, transact
 
-_HOMES = {
-    "App": "cartwheel.app",
-    "Context": "cartwheel.context",
-    "Delivery": "cartwheel.declared",
-    "Host": "cartwheel.host",
-    "HostOptions": "cartwheel.host",
-    "Principal": "cartwheel.context",
-    "Service": "cartwheel.app",
-    "Unit": "cartwheel.unit",
-    "load_adapter": "cartwheel.plugins",
-    "transact": "cartwheel.unit",
-}
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "app": ("App", "Service"),
+        "context": ("Context", "Principal"),
+        "declared": ("Delivery",),
+        "host": ("Host", "HostOptions"),
+        "plugins": ("load_adapter",),
+        "unit": ("Unit", "transact"),
+    },
+)
 
 __all__ = [
     "App",
@@ -42,12 +43,3 @@ __all__ = [
     "load_adapter",
     "transact",
 ]
-
-
-def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(home), name)

@@ -5,8 +5,9 @@ Names load on first use: a function needs a part of this only, and only that par
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from cartwheel._lazy import attach
 
 if TYPE_CHECKING:
     from cartwheel_aws._executions import StepFunctionsEngine, TaskTokenWakeup, ended_run
@@ -22,29 +23,23 @@ if TYPE_CHECKING:
     from cartwheel_aws.machines._compile import compile_workflow, form_of, frame
     from cartwheel_aws.machines._cost import cost
 
-_HOMES = {
-    "DynamoStore": "_store",
-    "HttpKind": "_http_events",
-    "Names": "_names",
-    "Package": "deploy._package",
-    "Packages": "deploy._package",
-    "Place": "_names",
-    "StepFunctionsEngine": "_executions",
-    "TaskTokenWakeup": "_executions",
-    "answer_http": "_http",
-    "check": "machines._check",
-    "compile_workflow": "machines._compile",
-    "cost": "machines._cost",
-    "ended": "_outcome",
-    "ended_run": "_executions",
-    "form_of": "machines._compile",
-    "frame": "machines._compile",
-    "handler": "_handler",
-    "http_kind": "_http_events",
-    "packages": "deploy._package",
-    "table_of": "deploy._tables",
-    "task_answer": "_handler",
-}
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "_executions": ("StepFunctionsEngine", "TaskTokenWakeup", "ended_run"),
+        "_handler": ("handler", "task_answer"),
+        "_http": ("answer_http",),
+        "_http_events": ("HttpKind", "http_kind"),
+        "_names": ("Names", "Place"),
+        "_outcome": ("ended",),
+        "_store": ("DynamoStore",),
+        "deploy._package": ("Package", "Packages", "packages"),
+        "deploy._tables": ("table_of",),
+        "machines._check": ("check",),
+        "machines._compile": ("compile_workflow", "form_of", "frame"),
+        "machines._cost": ("cost",),
+    },
+)
 
 __all__ = [
     "DynamoStore",
@@ -69,10 +64,3 @@ __all__ = [
     "table_of",
     "task_answer",
 ]
-
-
-def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"cartwheel_aws.{home}"), name)

@@ -12,8 +12,9 @@ Names load on first use: a function on a platform that has an engine needs nothi
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from cartwheel._lazy import attach
 
 if TYPE_CHECKING:
     from cartwheel.runs._active import ActiveRun
@@ -50,45 +51,44 @@ if TYPE_CHECKING:
     from cartwheel.runs._runtime import DurableRuntime
     from cartwheel.runs._workers import WorkerDriver
 
-_HOMES = {
-    "ActiveRun": "_active",
-    "Archive": "_definitions",
-    "CANCEL": "_journal",
-    "Definitions": "_definitions",
-    "Driver": "_engine",
-    "DurableRuntime": "_runtime",
-    "EXPIRED": "_invocation",
-    "Ended": "_journal",
-    "Engine": "_engine",
-    "ExecutionEngine": "_execution",
-    "ForeignRuntime": "_foreign",
-    "InlineDriver": "_inline",
-    "Invocation": "_invocation",
-    "Invocations": "_invocation",
-    "Journal": "_journal",
-    "LISTED": "_letterbox",
-    "Launch": "_execution",
-    "Letterbox": "_letterbox",
-    "Pause": "_execution",
-    "REDRIVE": "_journal",
-    "RUNS": "_letterbox",
-    "Record": "_journal",
-    "Redriven": "_journal",
-    "RunRow": "_journal",
-    "Seen": "_execution",
-    "Settled": "_journal",
-    "Signalled": "_journal",
-    "Started": "_journal",
-    "WAIT": "_invocation",
-    "Wakeup": "_letterbox",
-    "WorkerDriver": "_workers",
-    "cancel_id": "_journal",
-    "envelope": "_invocation",
-    "first_row": "_journal",
-    "problem": "_invocation",
-    "redrive_id": "_journal",
-    "task_error": "_invocation",
-}
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "_active": ("ActiveRun",),
+        "_definitions": ("Archive", "Definitions"),
+        "_engine": ("Driver", "Engine"),
+        "_execution": ("ExecutionEngine", "Launch", "Pause", "Seen"),
+        "_foreign": ("ForeignRuntime",),
+        "_inline": ("InlineDriver",),
+        "_invocation": (
+            "EXPIRED",
+            "Invocation",
+            "Invocations",
+            "WAIT",
+            "envelope",
+            "problem",
+            "task_error",
+        ),
+        "_journal": (
+            "CANCEL",
+            "Ended",
+            "Journal",
+            "REDRIVE",
+            "Record",
+            "Redriven",
+            "RunRow",
+            "Settled",
+            "Signalled",
+            "Started",
+            "cancel_id",
+            "first_row",
+            "redrive_id",
+        ),
+        "_letterbox": ("LISTED", "Letterbox", "RUNS", "Wakeup"),
+        "_runtime": ("DurableRuntime",),
+        "_workers": ("WorkerDriver",),
+    },
+)
 
 __all__ = [
     "CANCEL",
@@ -129,12 +129,3 @@ __all__ = [
     "redrive_id",
     "task_error",
 ]
-
-
-def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value

@@ -6,8 +6,9 @@ on first use, so that the pytest plugin costs nothing.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from cartwheel._lazy import attach
 
 if TYPE_CHECKING:
     from cartwheel.testing._base import Contract, OpenHost
@@ -26,24 +27,26 @@ if TYPE_CHECKING:
     from cartwheel.testing._workflowruntime import WorkflowRuntimeContract
     from cartwheel.testing.faults import Crash, Faults, Recorded, Recorder
 
-_HOMES = {
-    "_base": ("Contract", "OpenHost"),
-    "_deadletters": ("DeadLettersContract",),
-    "_durability": ("DurabilityContract",),
-    "_eventbus": ("EventBusContract",),
-    "_httpgateway": ("HttpGatewayContract", "Send", "Serve", "target_of"),
-    "_mailer": ("MailerContract", "SmsContract"),
-    "_paymentgateway": ("PaymentGatewayContract",),
-    "_queue": ("QueueContract",),
-    "_scheduler": ("SchedulerContract",),
-    "_secrets": ("SecretsContract",),
-    "_store": ("StoreContract",),
-    "_time": ("ClockContract", "IdsContract", "RandomnessContract"),
-    "_workflowruntime": ("WorkflowRuntimeContract",),
-    "_workflowlanguage": ("WorkflowLanguageContract",),
-    "faults": ("Crash", "Faults", "Recorded", "Recorder"),
-}
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "_base": ("Contract", "OpenHost"),
+        "_deadletters": ("DeadLettersContract",),
+        "_durability": ("DurabilityContract",),
+        "_eventbus": ("EventBusContract",),
+        "_httpgateway": ("HttpGatewayContract", "Send", "Serve", "target_of"),
+        "_mailer": ("MailerContract", "SmsContract"),
+        "_paymentgateway": ("PaymentGatewayContract",),
+        "_queue": ("QueueContract",),
+        "_scheduler": ("SchedulerContract",),
+        "_secrets": ("SecretsContract",),
+        "_store": ("StoreContract",),
+        "_time": ("ClockContract", "IdsContract", "RandomnessContract"),
+        "_workflowlanguage": ("WorkflowLanguageContract",),
+        "_workflowruntime": ("WorkflowRuntimeContract",),
+        "faults": ("Crash", "Faults", "Recorded", "Recorder"),
+    },
+)
 
 __all__ = [
     "ClockContract",
@@ -72,16 +75,3 @@ __all__ = [
     "WorkflowRuntimeContract",
     "target_of",
 ]
-
-
-def __getattr__(name: str) -> object:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

@@ -6,8 +6,9 @@ Names load on first use, so that importing this package costs nothing until a wo
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from cartwheel._lazy import attach
 
 if TYPE_CHECKING:
     from cartwheel.workflow._blocks import (
@@ -66,94 +67,66 @@ if TYPE_CHECKING:
     from cartwheel.workflow._targets import Compiled, Cost, Finding, Gap, Unsupported
     from cartwheel.workflow._task import Compensation, Task, poll
 
-_HOMES = {
-    "_blocks": (
-        "CaughtError",
-        "attempt",
-        "catch",
-        "map_each",
-        "otherwise",
-        "parallel",
-        "saga",
-        "when",
-    ),
-    "_check": (
-        "check",
-        "find_problems",
-    ),
-    "_definition": (
-        "WorkflowDefinition",
-        "workflow",
-    ),
-    "_diagram": ("mermaid",),
-    "_diagram_tree": ("tree",),
-    "_effects": (
-        "Call",
-        "CompensationFailure",
-        "Err",
-        "Error",
-        "Leaf",
-        "Ok",
-        "Outcome",
-        "Result",
-        "Sleep",
-        "Wait",
-    ),
-    "_execution": ("Execution",),
-    "_interpreter": (
-        "Program",
-        "compile_program",
-    ),
-    "_ir": (
-        "LANGUAGE_ERRORS",
-        "RetryPolicy",
-        "Workflow",
-    ),
-    "_lint": (
-        "LintFinding",
-        "Severity",
-        "lint",
-    ),
-    "_lint_targets": ("TARGETS",),
-    "_lower_saga": ("lower_saga",),
-    "_problems": (
-        "BuildError",
-        "Problem",
-    ),
-    "_python_types": ("UnsupportedType",),
-    "_surface": (
-        "Variable",
-        "and_",
-        "days",
-        "fail",
-        "finish",
-        "fmt",
-        "hours",
-        "is_null",
-        "length",
-        "minutes",
-        "not_",
-        "or_",
-        "result",
-        "seconds",
-        "sleep",
-        "variable",
-        "wait_for",
-    ),
-    "_targets": (
-        "Compiled",
-        "Cost",
-        "Finding",
-        "Gap",
-        "Unsupported",
-    ),
-    "_task": (
-        "Compensation",
-        "Task",
-        "poll",
-    ),
-}
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "_blocks": (
+            "CaughtError",
+            "attempt",
+            "catch",
+            "map_each",
+            "otherwise",
+            "parallel",
+            "saga",
+            "when",
+        ),
+        "_check": ("check", "find_problems"),
+        "_definition": ("WorkflowDefinition", "workflow"),
+        "_diagram": ("mermaid",),
+        "_diagram_tree": ("tree",),
+        "_effects": (
+            "Call",
+            "CompensationFailure",
+            "Err",
+            "Error",
+            "Leaf",
+            "Ok",
+            "Outcome",
+            "Result",
+            "Sleep",
+            "Wait",
+        ),
+        "_execution": ("Execution",),
+        "_interpreter": ("Program", "compile_program"),
+        "_ir": ("LANGUAGE_ERRORS", "RetryPolicy", "Workflow"),
+        "_lint": ("LintFinding", "Severity", "lint"),
+        "_lint_targets": ("TARGETS",),
+        "_lower_saga": ("lower_saga",),
+        "_problems": ("BuildError", "Problem"),
+        "_python_types": ("UnsupportedType",),
+        "_surface": (
+            "Variable",
+            "and_",
+            "days",
+            "fail",
+            "finish",
+            "fmt",
+            "hours",
+            "is_null",
+            "length",
+            "minutes",
+            "not_",
+            "or_",
+            "result",
+            "seconds",
+            "sleep",
+            "variable",
+            "wait_for",
+        ),
+        "_targets": ("Compiled", "Cost", "Finding", "Gap", "Unsupported"),
+        "_task": ("Compensation", "Task", "poll"),
+    },
+)
 
 __all__ = [
     "LANGUAGE_ERRORS",
@@ -220,16 +193,3 @@ __all__ = [
     "when",
     "workflow",
 ]
-
-
-def __getattr__(name: str) -> object:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
