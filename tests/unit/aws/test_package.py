@@ -12,13 +12,14 @@ from typing import cast
 
 import pytest
 
-from cartwheel.packaging import PackagingError, sources_of
+from cartwheel.packaging import PackagingError, archive, sources_of
 from cartwheel_aws import Package, Packages, packages
 from cartwheel_aws.deploy._package import (
     _MODULES,
     Architecture,
     _check_size,
     _function,
+    _lean,
     _target,
     _undeclared,
 )
@@ -122,3 +123,16 @@ def test_what_runs_needs_nothing_that_is_left_out(spec: str) -> None:
     assert {"cartwheel_aws/_handler.py", "cartwheel_aws/_names.py"} <= set(files)
     assert not [path for path in files if "_lint" in path or path.endswith("plugin.py")]
     assert os.sep not in "".join(files) or os.sep == "/"
+
+
+def test_the_frameworks_own_code_is_small() -> None:
+    own = sources_of(
+        "hello:app",
+        ROOT / "examples" / "hello",
+        also=("cartwheel_aws",),
+        leave_out=_MODULES,
+    )
+    layer = {f"python/{path}": content for path, content in _lean(own).items()}
+    assert len(archive(layer)) < 150_000
+    assert own["hello.py"] == layer["python/hello.py"]
+    assert len(own["cartwheel/app.py"]) > len(layer["python/cartwheel/app.py"])

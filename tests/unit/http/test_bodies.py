@@ -146,6 +146,7 @@ BODIES = (
         '{"name":"\\ud83d\\ude00","count":1}',
         '{"name":"\\"","count":1}',
     ),
+    *('{"name":"a","n\\u0061me":"b","count":1}', '{"name":"a","count":1,"c\\u006funt":1}'),
     *('{"name":"a:b","count":1}', '{"name":"a\\u003ab","count":1}', '{"n\\u0061me":"a","count":1}'),
     *('{"name":"a","count":1.0}', '{"name":"a","count":1e1}', '{"name":"\\ud800","count":1}'),
     *('{"name":"a"}', '{"name":"a","name":"b"}', '{"name":"a","more":null,"more":"b"}'),
