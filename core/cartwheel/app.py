@@ -1,4 +1,4 @@
-"""What an application declares: routes, tasks, consumers, schedules, collections and workflows.
+"""Applications: services that declare what they do, put together with workflows.
 
 A service is a module-level `Service` that decorators fill; an `App` puts services and workflows
 together and checks the whole. Nothing here runs anything: a `Dispatcher` serves an App over an

@@ -251,7 +251,7 @@ class StageHost(LocalHost):
     def _on_aws(self, ports: Ports) -> Ports:
         aws, place = self.stage.aws, self.stage.place
         queue = AwsQueue(
-            SqsSender(aws.sqs, place), Invoker(aws.functions, place), lambda: self._dispatcher
+            SqsSender(aws.sqs, place), Invoker(aws.functions, place), lambda: self.dispatcher
         )
         kept = dynamo_store(aws.dynamo, LETTERS, self.stage.tables)
         store: Store = hooked("store", kept, Store, self._faults)  # type: ignore[type-abstract]  # a protocol names the methods

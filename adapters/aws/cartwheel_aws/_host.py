@@ -51,7 +51,7 @@ class AwsHost:
         service: str | None = None,
         sender: str = "",
     ) -> None:
-        self._app = app
+        self.app = app
         self._clients = clients
         clock, ids, random = RealClock(), TimeOrderedIds(), SystemRandomness()
         collections = {**app.collections, **{own.name: own for own in OWN}}
@@ -68,7 +68,7 @@ class AwsHost:
         queue = AwsQueue(
             Lazily(lambda: SqsSender(clients.sqs, place)),
             Lazily(lambda: Invoker(clients.functions, place)),
-            lambda: self._dispatcher,
+            lambda: self.dispatcher,
         )
         self._letters = StoreDeadLetters(store, queue.deliver)
         ports = Ports(
@@ -92,36 +92,21 @@ class AwsHost:
         self._bare = ports
         if options.replace is not None:
             ports = options.replace(ports)
-        self._ports = ports.with_hook(options.hook)
+        self.ports = ports.with_hook(options.hook)
         self.log = Log(clock, options.log)
-        self._dispatcher = Dispatcher(app, self._ports, self.log, options.tracer, service=service)
+        self.dispatcher = Dispatcher(app, self.ports, self.log, options.tracer, service=service)
         self._place = place
 
     def _run_task(self, name: str, key: str, run_id: str, input: bytes) -> TaskReply:
-        return self._dispatcher.task(name, key, run_id, input)
+        return self.dispatcher.task(name, key, run_id, input)
 
     def worker(self) -> SqsWorker:
         """Make what works off the records of queues."""
-        return SqsWorker(self._dispatcher, self._letters, self._clients.sqs, self._place)
-
-    @property
-    def app(self) -> App:
-        """Give the application."""
-        return self._app
-
-    @property
-    def ports(self) -> Ports:
-        """Give the ports, with the hook on them."""
-        return self._ports
-
-    @property
-    def dispatcher(self) -> Dispatcher:
-        """Give the way into the application's functions, in this process."""
-        return self._dispatcher
+        return SqsWorker(self.dispatcher, self._letters, self._clients.sqs, self._place)
 
     def settle(self, seconds: float = 0.0) -> None:
         """Let time pass: the stage's functions work by themselves, and nobody can wait for all."""
-        self._ports.clock.sleep(seconds)
+        self.ports.clock.sleep(seconds)
 
     def close(self) -> None:
         """End; there is nothing to free."""

@@ -61,9 +61,9 @@ class LocalHost:
     ) -> None:
         options = options or HostOptions()
         self.data = options.data or DEFAULT_FOLDER
-        self._app = app
+        self.app = app
         self._clock = clock or RealClock()
-        self._log = Log(self._clock, options.log)
+        self.log = Log(self._clock, options.log)
         self._pumps: tuple[Pump, ...] = ()
         self._workers: WorkerDriver | None = None
         self._sources: tuple[Source, ...] = ()
@@ -101,20 +101,20 @@ class LocalHost:
         )
         opened.callback(bank.close)
         if not beside:
-            rebuild_indexes(main, self._app.collections)
+            rebuild_indexes(main, self.app.collections)
         self.database = main
         self.mailbox = SqliteMailbox(main)
         self.bank = SqliteBank(bank)
         self.gateway = TestGateway(self.bank)
-        messaging = SqliteMessaging(main, self._clock, lambda: self._dispatcher, self._wake)
+        messaging = SqliteMessaging(main, self._clock, lambda: self.dispatcher, self._wake)
         self._messaging = messaging
         self._journal = _journal.SqliteJournal(main)
         random = SystemRandomness()
         journal = hooked("journal", self._journal, Journal, options.hook)  # type: ignore[type-abstract]  # a protocol names the methods
-        definitions = Definitions(self._app.workflows, journal)
+        definitions = Definitions(self.app.workflows, journal)
         self.engine = Engine(definitions, self._run_task, journal, self._clock, random)
         ports = Ports(
-            store=SqliteStore(main, self._app.collections),
+            store=SqliteStore(main, self.app.collections),
             events=messaging,
             queue=messaging,
             dead_letters=messaging,
@@ -129,13 +129,13 @@ class LocalHost:
         )
         if options.replace is not None:
             ports = options.replace(ports)
-        self._ports = ports.with_hook(options.hook)
-        self._dispatcher = Dispatcher(self._app, self._ports, self._log, options.tracer)
+        self.ports = ports.with_hook(options.hook)
+        self.dispatcher = Dispatcher(self.app, self.ports, self.log, options.tracer)
 
     def _begin(self, options: HostOptions) -> None:
         """Go on with what was left, in threads or when somebody settles."""
         ticks = SqliteTicks(self.database)
-        schedules = Schedules(self._dispatcher, ticks, self._clock.now())
+        schedules = Schedules(self.dispatcher, ticks, self._clock.now())
         if not options.background:
             self._sources = (self._messaging, InlineDriver(self.engine), schedules)
             self.engine.recover()
@@ -147,44 +147,24 @@ class LocalHost:
             self._workers.close()
             raise
         self._pumps = (
-            Pump("deliveries", self._messaging, self._clock, self._log, DELIVERERS),
-            Pump("schedules", schedules, self._clock, self._log, 1),
+            Pump("deliveries", self._messaging, self._clock, self.log, DELIVERERS),
+            Pump("schedules", schedules, self._clock, self.log, 1),
         )
         for pump in self._pumps:
             pump.start()
 
     def _run_task(self, name: str, key: str, run_id: str, input: bytes) -> TaskReply:
-        return self._dispatcher.task(name, key, run_id, input)
+        return self.dispatcher.task(name, key, run_id, input)
 
     def _runs_failed(self, error: BaseException) -> None:
         if isinstance(error, Unavailable):
-            self._log.failure("runs wait for their journal", error)
+            self.log.failure("runs wait for their journal", error)
         else:
-            self._log.failure("runs stopped; restart to go on with them", error)
+            self.log.failure("runs stopped; restart to go on with them", error)
 
     def _wake(self) -> None:
         for pump in self._pumps[:1]:
             pump.wake()
-
-    @property
-    def app(self) -> App:
-        """Give the application."""
-        return self._app
-
-    @property
-    def ports(self) -> Ports:
-        """Give the ports, with the hook on them."""
-        return self._ports
-
-    @property
-    def dispatcher(self) -> Dispatcher:
-        """Give the way into the application's functions."""
-        return self._dispatcher
-
-    @property
-    def log(self) -> Log:
-        """Give the log."""
-        return self._log
 
     def settle(self, seconds: float = 0.0) -> None:
         """Wait till nothing is due within the next `seconds`.
@@ -246,7 +226,7 @@ class LocalHost:
         for pump in self._pumps:
             clean = pump.join(max(0.0, end - time.monotonic())) and clean
         if not clean:
-            self._log.warning("closed with work under way; the next start does it again")
+            self.log.warning("closed with work under way; the next start does it again")
         self._opened.close()
 
     def __enter__(self) -> Self:

@@ -43,7 +43,7 @@ class MemoryHost:
         self.mailbox = MemoryMailbox(self.disk)
         self.bank = MemoryBank(self.disk)
         self.gateway = TestGateway(self.bank)
-        self._app = app
+        self.app = app
         self._settling = threading.RLock()
         log = Log(self.disk.clock, options.log)
         messaging = MemoryMessaging(self.disk, lambda: self.dispatcher)
@@ -68,29 +68,14 @@ class MemoryHost:
         )
         if options.replace is not None:
             ports = options.replace(ports)
-        self._ports = ports.with_hook(options.hook)
-        self._dispatcher = Dispatcher(app, self._ports, log, options.tracer)
-        schedules = Schedules(self._dispatcher, MemoryTicks(self.disk), self.clock.now())
+        self.ports = ports.with_hook(options.hook)
+        self.dispatcher = Dispatcher(app, self.ports, log, options.tracer)
+        schedules = Schedules(self.dispatcher, MemoryTicks(self.disk), self.clock.now())
         self._sources: tuple[Source, ...] = (messaging, timers, schedules)
         self.engine.recover()
 
     def _run_task(self, name: str, key: str, run_id: str, input: bytes) -> TaskReply:
-        return self._dispatcher.task(name, key, run_id, input)
-
-    @property
-    def app(self) -> App:
-        """Give the application."""
-        return self._app
-
-    @property
-    def ports(self) -> Ports:
-        """Give the ports, with the hook on them."""
-        return self._ports
-
-    @property
-    def dispatcher(self) -> Dispatcher:
-        """Give the way into the application's functions."""
-        return self._dispatcher
+        return self.dispatcher.task(name, key, run_id, input)
 
     @property
     def clock(self) -> VirtualClock:
