@@ -17,7 +17,7 @@ import pytest
 
 from cartwheel.packaging import PackagingError
 from cartwheel_aws import Package, Packages, packages
-from cartwheel_aws.deploy._package import _GLIBC, Architecture
+from cartwheel_aws.deploy._package import _GLIBC, _MODULES, Architecture
 from tests.support.engines import require
 
 pytestmark = pytest.mark.timeout(300)
@@ -27,6 +27,23 @@ HELLO = ROOT / "examples" / "hello"
 SHOP = "cartwheel_workflows.shop:app"
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 ARCHITECTURES: dict[str, Architecture] = {"aarch64": "arm64", "x86_64": "x86_64"}
+
+# What the memory adapter needs and functions have not: an engine of our own, and its interpreter.
+LENT = {
+    name: str(ROOT / "core" / f"{name.replace('.', '/')}.py")
+    for name in _MODULES
+    if name == "cartwheel.agenda"
+    or name.startswith("cartwheel.runs.")
+    or name.endswith(("._evaluate", "._execution", "._frames", "._interpreter"))
+}
+LEND = f"""
+import importlib.util, sys
+lent = {LENT!r}
+class Lender:
+    def find_spec(self, name, path=None, target=None):
+        return importlib.util.spec_from_file_location(name, lent[name]) if name in lent else None
+sys.meta_path.append(Lender())
+"""
 
 runs_here = (
     sys.platform == "linux"
@@ -79,6 +96,7 @@ def run(built: Packages, service: str, folder: Path, code: str) -> Any:
     paths = [task, folder / "opt" / "python", ROOT / "adapters" / "memory"]
     head = (
         f"import sys\nsys.path[:0] = {[str(path) for path in paths]!r}\nfrom handler import app\n"
+        f"{LEND}"
     )
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-B", "-c", head + code],
@@ -94,11 +112,12 @@ def run(built: Packages, service: str, folder: Path, code: str) -> Any:
 LOADED = """
 import json
 allowed = tuple(sys.path[:3]) + (sys.base_prefix,)
-files = {name: getattr(module, "__file__", None) for name, module in sys.modules.items()}
+files = {name: getattr(module, "__file__", None) for name, module in sys.modules.items()
+         if name not in lent}
 strange = [f"{n} {f}" for n, f in files.items() if f and not f.startswith(allowed)]
 strange += [n for n, f in files.items() if f and "site-packages" in f]
 cached = {n: m.__cached__ for n, m in sys.modules.items() if n.startswith(("cartwheel", "pydantic"))
-          and getattr(m, "__cached__", None) and "memory" not in n}
+          and getattr(m, "__cached__", None) and "memory" not in n and n not in lent}
 uncompiled = [n for n, c in cached.items() if not __import__("os").path.exists(c)]
 """
 

@@ -55,10 +55,9 @@ _DISTRIBUTIONS = (
 _IN_RUNTIME = {"boto3", "botocore"}
 _OURS = ("cartwheel/", "cartwheel_aws/")
 
-# What compiles, checks, interprets, draws, packages or finds adapters. A new module is packaged
+# What compiles, interprets, draws, packages or finds adapters. A new module is packaged
 # until it is named here, and nothing that is packaged may need one of these to load.
 _MODULES = (
-    "cartwheel._faults",
     "cartwheel.agenda",
     "cartwheel.deployment",
     "cartwheel.manifest",
@@ -70,7 +69,6 @@ _MODULES = (
     "cartwheel.runs._runtime",
     "cartwheel.runs._timers",
     "cartwheel.runs._workers",
-    "cartwheel.workflow._check",
     "cartwheel.workflow._diagram",
     "cartwheel.workflow._diagram_tree",
     "cartwheel.workflow._diagram_words",
@@ -82,7 +80,6 @@ _MODULES = (
     "cartwheel.workflow._lint",
     "cartwheel.workflow._lint_targets",
     "cartwheel.workflow._lower_saga",
-    "cartwheel.workflow._scope",
     "cartwheel.workflow._targets",
     "cartwheel_aws._beside",
     "cartwheel_aws.deploy",
