@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import threading
@@ -124,10 +125,13 @@ def test_a_request_arrives_decoded(served: Served) -> None:
 def test_answers_on_a_kept_connection_do_not_wait_for_acknowledgements(served: Served) -> None:
     with httpx.Client(base_url=served.url) as client:
         client.get("/echo/a")
-        began = time.perf_counter()
-        for _ in range(20):
+        taken = []
+        for _ in range(21):
+            began = time.perf_counter()
             assert client.get("/echo/a").status_code == 200
-        assert time.perf_counter() - began < 20 * 0.035
+            taken.append(time.perf_counter() - began)
+    # An acknowledgement is put off for 40 ms: then every answer would be, on any machine.
+    assert statistics.median(taken) < 0.035
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from pydantic import BaseModel
 
@@ -378,19 +376,16 @@ def long_workflow(steps: int) -> ir.Workflow:
     )
 
 
-def test_ten_thousand_steps_do_not_recurse_and_take_microseconds_each() -> None:
+def test_ten_thousand_steps_do_not_recurse() -> None:
     execution = Execution(compile_program(long_workflow(10_000)), "run", {})
     effects = execution.start(0.0)
-    began, count = time.process_time(), 0
+    count = 0
     while effects:
         effects = execution.deliver(effects[0].id, Ok({"n": 1}), 0.0)
         count += 1
-    spent = time.process_time() - began
     assert count == 10_000
     assert execution.result is not None
     assert execution.result.status == "succeeded"
-    # Measured 2 us per step; the bound only catches a change of order.
-    assert spent / count < 40e-6
 
 
 def test_a_map_of_ten_thousand_items_without_effects_does_not_recurse() -> None:
