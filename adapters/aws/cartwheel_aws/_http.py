@@ -41,7 +41,7 @@ def answer_http(dispatcher: Dispatcher, event: JsonObject, kind: HttpKind) -> Js
 def encode(response: Response, kind: HttpKind) -> JsonObject:
     """Write a response as what has sent the event wants it; one that is too large is a 500."""
     headers: dict[str, Json] = {**response.headers}
-    names = "\n".join(headers).lower()
+    names = set(map(str.lower, headers))
     text, binary = _text(response.body, encoded="content-encoding" in names)
     encoded: JsonObject = {"statusCode": response.status, "body": text, "isBase64Encoded": binary}
     most = MOST_BYTES

@@ -2,18 +2,13 @@
 
 from typing import TYPE_CHECKING
 
+from cartwheel._lazy import attach
 from cartwheel_local._host import LocalHost
 
 if TYPE_CHECKING:
     from cartwheel_local._http import serve
 
+# uvicorn is slow to import.
+__getattr__, __dir__ = attach(__name__, {"_http": ("serve",)})
+
 __all__ = ["LocalHost", "serve"]
-
-
-def __getattr__(name: str) -> object:
-    """Load the HTTP server when it is asked for, since uvicorn is slow to import."""
-    if name == "serve":
-        from cartwheel_local._http import serve
-
-        return serve
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

@@ -6,6 +6,7 @@ gives spans, and needs the extra `otel`.
 
 from typing import TYPE_CHECKING
 
+from cartwheel._lazy import attach
 from cartwheel_outside._outbound import (
     Answer,
     ForbiddenUrl,
@@ -29,6 +30,9 @@ from cartwheel_outside._stripe import StripeGateway
 if TYPE_CHECKING:
     from cartwheel_outside._otel import Telemetry
 
+# It needs OpenTelemetry, which is an extra.
+__getattr__, __dir__ = attach(__name__, {"_otel": ("Telemetry",)})
+
 __all__ = [
     "Answer",
     "ForbiddenUrl",
@@ -49,12 +53,3 @@ __all__ = [
     "replacing",
     "tracing",
 ]
-
-
-def __getattr__(name: str) -> object:
-    """Load what needs OpenTelemetry when it is asked for."""
-    if name == "Telemetry":
-        from cartwheel_outside._otel import Telemetry
-
-        return Telemetry
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

@@ -125,7 +125,6 @@ class Gateway:
         self._security = {**_SECURITY, **(security.answer() if security is not None else {})}
         self._secured = frozenset(map(str.lower, self._security))
         self._of_a_model = Response(200, {**_OF_A_MODEL, **self._security}).headers
-        self._same = app.cors is None
         self._router: Router[_Endpoint | _BuiltIn | _Elsewhere] = Router()
         self._router.add("GET", "/health", _BuiltIn(_healthy))
         self._router.add("GET", "/openapi.json", _BuiltIn(self._openapi))
@@ -178,7 +177,8 @@ class Gateway:
             response = self._answer(request, seen)
         except Exception as error:  # noqa: BLE001  # the last line: every error becomes an answer
             response = self._refusal(error, seen)
-        if response.headers is _OF_A_MODEL and self._same and request.method != "HEAD":
+        same_for_all = self._app.cors is None and request.method != "HEAD"
+        if response.headers is _OF_A_MODEL and same_for_all:
             headers = {**self._of_a_model, "X-Request-Id": seen.request_id}
             return Response.known(response.status, headers, response.body)
         return self._finished(response, request, seen)

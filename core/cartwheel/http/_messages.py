@@ -12,8 +12,6 @@ from cartwheel.ports import Json
 
 _HEADER_NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]*")
 _HEADER_VALUES = re.compile(r"[\t -~]*")
-
-
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -40,8 +38,8 @@ class Request(NamedTuple):
 
 class _Answer(NamedTuple):
     status: int
-    headers: Mapping[str, str] = _NONE
-    body: bytes = b""
+    headers: Mapping[str, str]
+    body: bytes
 
 
 class Response(_Answer):

@@ -25,9 +25,8 @@ def lean(source: bytes) -> bytes:
         lines[statement.lineno - 1 : last] = [""] * (last - statement.lineno + 1)
         if alone:
             lines[statement.lineno - 1] = f"{before}..."
-    bare = "\n".join(lines)
-    lines = bare.split("\n")
-    for token in tokenize.generate_tokens(io.StringIO(bare).readline):
+    bare = io.StringIO("\n".join(lines))
+    for token in tokenize.generate_tokens(bare.readline):
         if token.type == tokenize.COMMENT:
             line, column = token.start
             lines[line - 1] = lines[line - 1][:column].rstrip()

@@ -131,14 +131,16 @@ def test_a_cancelled_run_is_redriven_at_the_next_start(
         assert host.ports.workflows.status(RUN).status is RunStatus.SUCCEEDED
 
 
-def test_a_server_goes_on_with_a_redriven_run(waiting: Call, app: App, data: Path) -> None:
+def test_a_server_goes_on_with_a_redriven_run_within_a_second(
+    waiting: Call, app: App, data: Path
+) -> None:
     waiting("runs", "cancel", RUN)
     with LocalHost(app, HostOptions(data=data, log=discard)) as host:
         ended(host, RunStatus.CANCELLED)
-        end = time.monotonic() + 10
+        began = time.monotonic()
         assert "goes on; a server that is up" in waiting("runs", "redrive", RUN).out
         while host.ports.workflows.status(RUN).waiting_for != ("signal:answered",):
-            assert time.monotonic() < end
+            assert time.monotonic() - began < 1.0
             time.sleep(0.01)
         waiting("runs", "signal", RUN, "answered", "--payload", '{"text": "hi"}')
         ended(host, RunStatus.SUCCEEDED)
