@@ -15,6 +15,7 @@ def main() -> int:
         runs.one_in_flight(),
         *runs.many_in_flight(),
         *compiling.compilers(),
+        compiling.interpreting(),
         *startup.imports(),
         startup.front(),
         *startup.fixture(),

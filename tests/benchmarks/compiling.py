@@ -1,11 +1,11 @@
-"""What compiling a workflow for a provider's engine takes, and how it grows."""
+"""What compiling and interpreting a workflow take, and how that grows."""
 
 from __future__ import annotations
 
 from functools import partial
 
 from cartwheel.plugins import load_adapter
-from cartwheel.workflow import RetryPolicy, Workflow
+from cartwheel.workflow import Execution, Ok, Program, RetryPolicy, Workflow, compile_program
 from cartwheel.workflow import _ir as ir
 from cartwheel.workflow._expr import LiteralExpr
 from cartwheel.workflow._types import NULL, STRING, ObjectType
@@ -43,9 +43,29 @@ def _growth(target: str) -> Figure:
         median_of(3, partial(seconds, partial(adapter.compile_workflow, sequence(count))))
         for count in (steps // 10, steps)
     )
+    return _linear(f"{steps} steps against {steps // 10}, for {target}", long_, short)
+
+
+def interpreting() -> Figure:
+    """Play a long sequence of tasks on the reference interpreter, and a tenth of it."""
+    short, long_ = (
+        median_of(3, partial(seconds, partial(_play, compile_program(sequence(count)))))
+        for count in (1000, 10_000)
+    )
+    return _linear("10,000 steps interpreted against 1,000", long_, short)
+
+
+def _play(program: Program) -> None:
+    execution = Execution(program, "run", {"text": "x"})
+    effects = execution.start(0.0)
+    while effects:
+        effects = execution.deliver(effects[0].id, Ok({"text": "x"}), 0.0)
+
+
+def _linear(title: str, long_: float, short: float) -> Figure:
     ratio = long_ / short
     return Figure(
-        f"{steps} steps against {steps // 10}, for {target}",
+        title,
         f"{long_ * 1e3:.0f} ms / {short * 1e3:.0f} ms = {ratio:.1f}",
         "<= 15 (linear: 10)",
         ratio <= 15,
